@@ -1,0 +1,33 @@
+# Compiler settings shared by every target.
+set(CMAKE_C_STANDARD 11)
+set(CMAKE_C_STANDARD_REQUIRED ON)
+set(CMAKE_C_EXTENSIONS OFF)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+
+set(CMAKE_C_FLAGS_DEBUG "-O1 -g")
+set(CMAKE_C_FLAGS_RELWITHDEBINFO "-O2 -g -DNDEBUG")
+
+add_compile_options(-Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes
+    -Wpointer-arith -Wvla -fno-common)
+if(OH_WERROR)
+    add_compile_options(-Werror)
+endif()
+
+# The version is one line of the file VERSION; programs see it as OH_VERSION_TEXT.
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS VERSION)
+add_compile_definitions(OH_VERSION_TEXT="${PROJECT_VERSION}")
+
+if(OH_SANITIZE)
+    # gcc's flow warnings misfire on instrumented code; the other builds keep them.
+    add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=all
+        -fno-omit-frame-pointer -Wno-maybe-uninitialized)
+    add_link_options(-fsanitize=address,undefined)
+else()
+    add_compile_options(-fstack-protector-strong)
+    if(CMAKE_BUILD_TYPE STREQUAL "RelWithDebInfo")
+        add_compile_options(-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
+    endif()
+    add_link_options(-Wl,-z,relro,-z,now)
+endif()
+add_link_options(-Wl,--as-needed)
