@@ -1,0 +1,44 @@
+# A thin wrapper: cmake does the work, this file names the things people want.
+#
+#   make          the optimised program, build/offhook
+#   make run      install what is missing, build, start the server
+#   make test     install what the tests need, build three ways, run everything
+#   make lint     the style gate: layers, ceilings, banned functions, format
+#   make format   apply .clang-format
+#   make clean    remove build/
+
+BUILD := build
+JOBS  := $(shell nproc 2>/dev/null || echo 2)
+
+.PHONY: all run test lint format clean install
+
+all:
+	@command -v cmake >/dev/null || \
+	    { echo "cmake is missing: run tools/setup (or make run) once" >&2; exit 1; }
+	@log=$$(cmake -S . -B $(BUILD) -DCMAKE_BUILD_TYPE=RelWithDebInfo 2>&1) || \
+	    { echo "$$log" >&2; exit 1; }
+	@cmake --build $(BUILD) --target offhook -j $(JOBS)
+
+run:
+	@tools/setup run
+	@$(MAKE) --no-print-directory all
+	@exec $(BUILD)/offhook serve
+
+test:
+	@tools/setup test
+	@tools/test
+
+lint:
+	@tools/setup lint
+	@tools/lint --self-test
+	@tools/lint
+
+format:
+	@tools/setup lint
+	@find src include tests -name '*.[ch]' -exec clang-format -i {} +
+
+install: all
+	cmake --install $(BUILD)
+
+clean:
+	rm -rf $(BUILD)
