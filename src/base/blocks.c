@@ -1,0 +1,141 @@
+/*
+ * Blocks come one by one from the heap and wait, when they are given back, in
+ * one list per class. Small classes are 8, 24, 40, ... bytes: 16-byte steps
+ * set off by 8, because a usual heap puts 8 bytes before each block and rounds
+ * to 16, so these are the sizes that it wastes nothing on. Nothing is cut from
+ * larger pieces: that would save those 8 bytes and cost the possibility to
+ * give memory back after a peak.
+ */
+#include "base/cbuf.h"
+#include "base/poison.h"
+
+#define STEP   16
+#define OFFSET 8
+
+/* Small classes hold up to SMALL_MOST bytes, the last of them a little more. */
+#define SMALL_MOST    4096
+#define SMALL_CLASSES (SMALL_MOST / STEP + 1)
+
+/* Powers of two from 8 KiB to 1 MiB; what is larger comes from the heap in its exact size. */
+#define LARGE_FIRST_BIT 13
+#define LARGE_LAST_BIT  20
+#define LARGE_CLASSES   (LARGE_LAST_BIT - LARGE_FIRST_BIT + 1)
+#define CLASSES         (SMALL_CLASSES + LARGE_CLASSES)
+
+/* A block that waits for its next use. */
+struct idle {
+    struct idle *next;
+};
+
+struct oh__blocks {
+    const struct oh_alloc *alloc;
+    size_t keep; /* most bytes that may be idle */
+    size_t used;
+    size_t idle;
+    struct idle *list[CLASSES];
+};
+
+struct oh__blocks *oh__blocks_new(const struct oh_alloc *alloc, size_t keep_bytes)
+{
+    struct oh__blocks *b = oh_alloc_zero(alloc, 1, sizeof(*b));
+
+    if (!b)
+        return NULL;
+    b->alloc = alloc;
+    b->keep = keep_bytes;
+    return b;
+}
+
+/* The class of n bytes and the size of its blocks; CLASSES when it has none. */
+static unsigned class_of(size_t n, size_t *size)
+{
+    unsigned c, bit;
+
+    if (n <= SMALL_MOST) {
+        c = n <= OFFSET ? 0 : (unsigned)((n - OFFSET + STEP - 1) / STEP);
+        *size = OFFSET + (size_t)c * STEP;
+        return c;
+    }
+    if (n > (size_t)1 << LARGE_LAST_BIT) {
+        *size = n;
+        return CLASSES;
+    }
+    bit = LARGE_FIRST_BIT;
+    while ((size_t)1 << bit < n)
+        bit++;
+    *size = (size_t)1 << bit;
+    return SMALL_CLASSES + bit - LARGE_FIRST_BIT;
+}
+
+/* The size of a class's blocks. */
+static size_t size_of_class(unsigned c)
+{
+    if (c < SMALL_CLASSES)
+        return OFFSET + (size_t)c * STEP;
+    return (size_t)1 << (LARGE_FIRST_BIT + c - SMALL_CLASSES);
+}
+
+void oh__blocks_free(struct oh__blocks *blocks)
+{
+    if (!blocks)
+        return;
+    for (unsigned c = 0; c < CLASSES; c++) {
+        size_t size = size_of_class(c);
+
+        while (blocks->list[c]) {
+            struct idle *i = blocks->list[c];
+
+            oh__unpoison(i, size);
+            blocks->list[c] = i->next;
+            oh_free(blocks->alloc, i, size);
+        }
+    }
+    oh_free(blocks->alloc, blocks, sizeof(*blocks));
+}
+
+void *oh__blocks_take(struct oh__blocks *blocks, size_t n)
+{
+    size_t size;
+    unsigned c = class_of(n, &size);
+    void *p;
+
+    if (c < CLASSES && blocks->list[c]) {
+        struct idle *i = blocks->list[c];
+
+        oh__unpoison(i, size);
+        blocks->list[c] = i->next;
+        blocks->idle -= size;
+        p = i;
+    } else {
+        p = oh_alloc(blocks->alloc, size);
+        if (!p)
+            return NULL;
+    }
+    blocks->used += size;
+    return p;
+}
+
+void oh__blocks_give(struct oh__blocks *blocks, void *p, size_t n)
+{
+    size_t size;
+    unsigned c = class_of(n, &size);
+    struct idle *i = p;
+
+    if (!p)
+        return;
+    blocks->used -= size;
+    if (c == CLASSES || size > blocks->keep || blocks->idle > blocks->keep - size) {
+        oh_free(blocks->alloc, p, size);
+        return;
+    }
+    i->next = blocks->list[c];
+    blocks->list[c] = i;
+    blocks->idle += size;
+    oh__poison(i, size);
+}
+
+void oh__blocks_stats(const struct oh__blocks *blocks, size_t *used, size_t *idle)
+{
+    *used = blocks->used;
+    *idle = blocks->idle;
+}

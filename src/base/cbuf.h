@@ -1,0 +1,52 @@
+/*
+ * The one counted, read-only buffer: bytes that are kept for retransmission or
+ * shared between branches. Blocks come in classes of 16-byte steps (small) and
+ * powers of two (large) from a per-owner cache, so keeping a message costs no
+ * heap call in the steady state and no more than 15 bytes of waste when small.
+ * Single-threaded: an owner (endpoint, table stripe) has its own cache.
+ */
+#ifndef OH_BASE_CBUF_H
+#define OH_BASE_CBUF_H
+
+#include <offhook/alloc.h>
+#include <offhook/span.h>
+
+struct oh__blocks; /* the cache of blocks */
+
+/* Makes an empty cache that keeps at most keep_bytes of idle blocks. NULL on failure. */
+struct oh__blocks *oh__blocks_new(const struct oh_alloc *alloc, size_t keep_bytes);
+
+/* Gives idle blocks back and ends the cache; all blocks must have been given back before. */
+void oh__blocks_free(struct oh__blocks *blocks);
+
+/* Takes an uncleared block of at least n bytes (exact class of 16-byte steps up to 4 KiB); NULL on failure. */
+void *oh__blocks_take(struct oh__blocks *blocks, size_t n);
+
+/* Gives a block back; n as it was taken. */
+void oh__blocks_give(struct oh__blocks *blocks, void *p, size_t n);
+
+/* Bytes in use and bytes idle. */
+void oh__blocks_stats(const struct oh__blocks *blocks, size_t *used, size_t *idle);
+
+struct oh__cbuf {
+    uint32_t refs;
+    uint32_t n; /* bytes in data */
+    char data[];
+};
+
+/* Copies bytes into a new counted buffer with one reference; NULL on failure. */
+struct oh__cbuf *oh__cbuf_new(struct oh__blocks *blocks, struct oh_span bytes);
+
+/* One more reference. */
+struct oh__cbuf *oh__cbuf_ref(struct oh__cbuf *b);
+
+/* One reference less; the last one gives the block back. NULL is ignored. */
+void oh__cbuf_unref(struct oh__blocks *blocks, struct oh__cbuf *b);
+
+/* The bytes. */
+static inline struct oh_span oh__cbuf_view(const struct oh__cbuf *b)
+{
+    return b ? oh_span(b->data, b->n) : oh_span(NULL, 0);
+}
+
+#endif
