@@ -1,0 +1,159 @@
+/*
+ * The lexical units of SIP (RFC 3261 25.1), shared by every decoder of this
+ * layer. A lexer takes what it recognises off the front of *rest and leaves
+ * *rest alone when it recognises nothing. No function reads behind the span,
+ * none copies, and none skips white space unless its name says so.
+ */
+#ifndef OH_SIP_LEX_H
+#define OH_SIP_LEX_H
+
+#include <offhook/span.h>
+
+/*
+ * What a byte may be, as a set of bits. '%' belongs to none of the URI sets
+ * but URI itself: an escape is three bytes, which oh__lex_escape checks.
+ */
+enum {
+    OH__C_TOKEN = 1 << 0,   /* token */
+    OH__C_WORD = 1 << 1,    /* word (Call-ID) */
+    OH__C_DIGIT = 1 << 2,   /* 0-9 */
+    OH__C_ALPHA = 1 << 3,   /* A-Z a-z */
+    OH__C_HEX = 1 << 4,     /* 0-9 A-F a-f */
+    OH__C_WSP = 1 << 5,     /* SP and HTAB */
+    OH__C_USER = 1 << 6,    /* user part of a URI, and "#", which phones send unescaped */
+    OH__C_PASS = 1 << 7,    /* password of a URI */
+    OH__C_PARAM = 1 << 8,   /* paramchar of a URI parameter */
+    OH__C_HEADER = 1 << 9,  /* header name or value of a URI */
+    OH__C_HOST = 1 << 10,   /* host name, and "_", which real names have */
+    OH__C_URI = 1 << 11,    /* whatever may stand in some URI, "%" included */
+    OH__C_VALUE = 1 << 12,  /* gen-value that is not quoted: token, or a host with "[", "]", ":" */
+    OH__C_SCHEME = 1 << 13, /* URI scheme behind its first letter */
+    OH__C_QTEXT = 1 << 14,  /* may stand in a quoted-string without "\" */
+    OH__C_LWS = 1 << 15,    /* SP, HTAB, CR, LF: where white space may begin */
+};
+
+/* The sets that a byte belongs to. */
+extern const uint16_t oh__lex_class[256];
+
+/* True when the byte is in one of the sets. */
+static inline bool oh__is(char c, unsigned sets)
+{
+    return (oh__lex_class[(unsigned char)c] & sets) != 0;
+}
+
+/* The ASCII letter in lower case; other bytes as they are. */
+static inline char oh__lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
+}
+
+/* The value of a hexadecimal digit, -1 for another byte. */
+static inline int oh__hex_value(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c = oh__lower(c);
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* True when the span begins with the byte. */
+static inline bool oh__at(struct oh_span s, char c)
+{
+    return s.n && *s.p == c;
+}
+
+/* Moves the front of the span; n must not be more than there is. */
+static inline void oh__skip(struct oh_span *rest, size_t n)
+{
+    rest->p += n;
+    rest->n -= n;
+}
+
+/* How many bytes at the front are in one of the sets. */
+static inline size_t oh__run(struct oh_span s, unsigned sets)
+{
+    size_t i = 0;
+
+    while (i < s.n && oh__is(s.p[i], sets))
+        i++;
+    return i;
+}
+
+/* Takes the longest run of bytes of the sets; false (nothing taken) when it is empty. */
+bool oh__lex_run(struct oh_span *rest, unsigned sets, struct oh_span *out);
+
+/* Takes a token (RFC 3261 25.1). */
+bool oh__lex_token(struct oh_span *rest, struct oh_span *out);
+
+/* Takes a word, the token of Call-ID with more bytes allowed. */
+bool oh__lex_word(struct oh_span *rest, struct oh_span *out);
+
+/*
+ * Takes a quoted-string and gives what is between the quotes, escapes
+ * untouched. False when *rest does not begin with a quote, the closing quote is
+ * missing, or a control character stands inside without "\". Folds are white
+ * space; NUL is allowed behind "\" only (RFC 4475 3.1.1.2).
+ */
+bool oh__lex_quoted(struct oh_span *rest, struct oh_span *inside);
+
+/*
+ * Skips white space: blanks, tabs, and CR LF when a blank or tab follows (a
+ * fold). A CR or LF that is not a fold stays and so becomes a syntax error of
+ * whoever reads on.
+ */
+static inline void oh__lex_lws(struct oh_span *rest)
+{
+    while (rest->n) {
+        if (oh__is(*rest->p, OH__C_WSP))
+            oh__skip(rest, 1);
+        else if (rest->n >= 3 && rest->p[0] == '\r' && rest->p[1] == '\n' &&
+                 oh__is(rest->p[2], OH__C_WSP))
+            oh__skip(rest, 3);
+        else
+            return;
+    }
+}
+
+/* Takes a separator with white space on both sides (RFC 3261 25.1: SEMI, EQUAL, SLASH, COMMA ...).
+ */
+bool oh__lex_sep(struct oh_span *rest, char c);
+
+/* Takes the byte and nothing else. */
+static inline bool oh__lex_char(struct oh_span *rest, char c)
+{
+    if (!oh__at(*rest, c))
+        return false;
+    oh__skip(rest, 1);
+    return true;
+}
+
+/* Takes 1*DIGIT; a number above max gives max + 1 (max < 2^64 - 1), so that the caller can tell. */
+bool oh__lex_number(struct oh_span *rest, uint64_t max, uint64_t *out);
+
+/* True when the span begins with a whole escape, "%" HEXDIG HEXDIG. */
+static inline bool oh__lex_escape(struct oh_span s)
+{
+    return s.n >= 3 && s.p[0] == '%' && oh__is(s.p[1], OH__C_HEX) && oh__is(s.p[2], OH__C_HEX);
+}
+
+/*
+ * The next byte of escaped URI text, decoded once: takes one byte, or three of
+ * an escape, and returns 0 .. 255; -1 at the end. *rest must have been checked.
+ */
+static inline int oh__lex_unescape(struct oh_span *rest)
+{
+    int c;
+
+    if (!rest->n)
+        return -1;
+    c = (unsigned char)*rest->p;
+    if (c == '%' && oh__lex_escape(*rest)) {
+        c = oh__hex_value(rest->p[1]) << 4 | oh__hex_value(rest->p[2]);
+        oh__skip(rest, 3);
+    } else {
+        oh__skip(rest, 1);
+    }
+    return c;
+}
+
+#endif
