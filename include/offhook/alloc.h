@@ -7,7 +7,8 @@
 
 #include <stddef.h>
 
-/* All sizes are in bytes; `size` passed to free and realloc is the exact size that was asked for. */
+/* All sizes are in bytes; `size` passed to free and realloc is the exact size that was asked for.
+ */
 struct oh_alloc {
     void *ctx;
     /* Returns memory aligned for any object, not cleared; NULL on failure. */
@@ -21,16 +22,16 @@ struct oh_alloc {
 /* The C library's heap. Immutable, lives for ever. */
 const struct oh_alloc *oh_alloc_default(void);
 
-/* Allocates through the table; NULL on failure. */
+/* Allocates through the table; NULL on failure. The default heap gives a block for size 0, too. */
 void *oh_alloc(const struct oh_alloc *a, size_t size);
 
-/* Allocates cleared memory for n objects; NULL on failure or overflow of n * size. */
+/* Allocates cleared memory for n objects, to be freed as n * size; NULL on failure or overflow. */
 void *oh_alloc_zero(const struct oh_alloc *a, size_t n, size_t size);
 
 /* Grows or shrinks a block; the old one stays valid on failure. */
 void *oh_realloc(const struct oh_alloc *a, void *p, size_t old_size, size_t new_size);
 
-/* Gives a block back. */
+/* Gives a block back; size as it was asked for. NULL is ignored. */
 void oh_free(const struct oh_alloc *a, void *p, size_t size);
 
 #endif

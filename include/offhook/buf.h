@@ -54,10 +54,17 @@ void oh_buf_u64(struct oh_buf *b, uint64_t v);
 /* Appends bytes as lower-case hexadecimal digits. */
 void oh_buf_hex(struct oh_buf *b, const void *bytes, size_t n);
 
-/* Appends an address without port, IPv6 in brackets, as a SIP host is written. */
+/*
+ * Appends an address without port as a SIP host is written: IPv6 in brackets
+ * and without zone, which means nothing to others. An address of no family
+ * sets the sticky error, because no message may go out with it.
+ */
 void oh_buf_host(struct oh_buf *b, const struct oh_addr *a);
 
-/* Appends as a SIP quoted-string with its quotes, escaping what needs it and dropping CR, LF and NUL (RFC 3261 25.1). */
+/*
+ * Appends as a SIP quoted-string with its quotes (RFC 3261 25.1), escaping
+ * what needs it and dropping CR, LF and NUL, which no escape makes harmless.
+ */
 void oh_buf_quoted(struct oh_buf *b, struct oh_span s);
 
 /* What was written. */

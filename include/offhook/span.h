@@ -43,7 +43,7 @@ static inline bool oh_span_eq(struct oh_span a, struct oh_span b)
 /* Equality without regard to ASCII case. */
 bool oh_span_ieq(struct oh_span a, struct oh_span b);
 
-/* Three-way comparison without regard to ASCII case, then by length. */
+/* Three-way comparison without regard to ASCII case, then by length: -1, 0 or 1. */
 int oh_span_icmp(struct oh_span a, struct oh_span b);
 
 /* The first place of byte c, or -1. */
@@ -69,7 +69,8 @@ struct oh_span oh_span_trim(struct oh_span s);
 
 /*
  * Reads an unsigned decimal number that must fill the whole span.
- * OH_E_SYNTAX when it is empty or holds another byte, OH_E_RANGE above max.
+ * OH_E_SYNTAX when it is empty or holds another byte, OH_E_RANGE above max;
+ * leading zeros are fine. A long number with a letter in it is a syntax error.
  */
 int oh_span_u64(struct oh_span s, uint64_t max, uint64_t *out);
 

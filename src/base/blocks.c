@@ -5,6 +5,10 @@
  * to 16, so these are the sizes that it wastes nothing on. Nothing is cut from
  * larger pieces: that would save those 8 bytes and cost the possibility to
  * give memory back after a peak.
+ *
+ * What is given back is always kept, because what was just used is likely to
+ * be needed again; when that is too much, all classes in turn lose a block. So
+ * the idle bytes follow the sizes in use, and those of last night's traffic go.
  */
 #include "base/cbuf.h"
 #include "base/poison.h"
@@ -22,6 +26,8 @@
 #define LARGE_CLASSES   (LARGE_LAST_BIT - LARGE_FIRST_BIT + 1)
 #define CLASSES         (SMALL_CLASSES + LARGE_CLASSES)
 
+#define WORDS ((CLASSES + 63) / 64)
+
 /* A block that waits for its next use. */
 struct idle {
     struct idle *next;
@@ -32,6 +38,8 @@ struct oh__blocks {
     size_t keep; /* most bytes that may be idle */
     size_t used;
     size_t idle;
+    unsigned hand;          /* the class that gives up a block next */
+    uint64_t filled[WORDS]; /* one bit for each class whose list is not empty */
     struct idle *list[CLASSES];
 };
 
@@ -75,21 +83,59 @@ static size_t size_of_class(unsigned c)
     return (size_t)1 << (LARGE_FIRST_BIT + c - SMALL_CLASSES);
 }
 
+/* Takes the first block of a list that is not empty. */
+static void *pop(struct oh__blocks *b, unsigned c, size_t size)
+{
+    struct idle *i = b->list[c];
+
+    oh__unpoison(i, size);
+    b->list[c] = i->next;
+    if (!i->next)
+        b->filled[c / 64] &= ~(UINT64_C(1) << c % 64);
+    b->idle -= size;
+    return i;
+}
+
+static void push(struct oh__blocks *b, unsigned c, size_t size, void *p)
+{
+    struct idle *i = p;
+
+    i->next = b->list[c];
+    b->list[c] = i;
+    b->filled[c / 64] |= UINT64_C(1) << c % 64;
+    b->idle += size;
+    oh__poison(i, size);
+}
+
+/* The next class from `c` on, going round, that has idle blocks; there must be one. */
+static unsigned next_filled(const struct oh__blocks *b, unsigned c)
+{
+    unsigned word = c / 64;
+    uint64_t bits = b->filled[word] & (UINT64_MAX << c % 64);
+
+    while (!bits) {
+        word = (word + 1) % WORDS;
+        bits = b->filled[word];
+    }
+    return word * 64 + (unsigned)__builtin_ctzll(bits);
+}
+
+/* Gives one idle block back to the heap, of each class in turn. */
+static void evict(struct oh__blocks *b)
+{
+    unsigned c = next_filled(b, b->hand);
+    size_t size = size_of_class(c);
+
+    oh_free(b->alloc, pop(b, c, size), size);
+    b->hand = (c + 1) % CLASSES;
+}
+
 void oh__blocks_free(struct oh__blocks *blocks)
 {
     if (!blocks)
         return;
-    for (unsigned c = 0; c < CLASSES; c++) {
-        size_t size = size_of_class(c);
-
-        while (blocks->list[c]) {
-            struct idle *i = blocks->list[c];
-
-            oh__unpoison(i, size);
-            blocks->list[c] = i->next;
-            oh_free(blocks->alloc, i, size);
-        }
-    }
+    while (blocks->idle)
+        evict(blocks);
     oh_free(blocks->alloc, blocks, sizeof(*blocks));
 }
 
@@ -99,19 +145,12 @@ void *oh__blocks_take(struct oh__blocks *blocks, size_t n)
     unsigned c = class_of(n, &size);
     void *p;
 
-    if (c < CLASSES && blocks->list[c]) {
-        struct idle *i = blocks->list[c];
-
-        oh__unpoison(i, size);
-        blocks->list[c] = i->next;
-        blocks->idle -= size;
-        p = i;
-    } else {
+    if (c < CLASSES && blocks->list[c])
+        p = pop(blocks, c, size);
+    else
         p = oh_alloc(blocks->alloc, size);
-        if (!p)
-            return NULL;
-    }
-    blocks->used += size;
+    if (p)
+        blocks->used += size;
     return p;
 }
 
@@ -119,19 +158,17 @@ void oh__blocks_give(struct oh__blocks *blocks, void *p, size_t n)
 {
     size_t size;
     unsigned c = class_of(n, &size);
-    struct idle *i = p;
 
     if (!p)
         return;
     blocks->used -= size;
-    if (c == CLASSES || size > blocks->keep || blocks->idle > blocks->keep - size) {
+    if (c == CLASSES || size > blocks->keep) {
         oh_free(blocks->alloc, p, size);
         return;
     }
-    i->next = blocks->list[c];
-    blocks->list[c] = i;
-    blocks->idle += size;
-    oh__poison(i, size);
+    while (blocks->idle > blocks->keep - size)
+        evict(blocks);
+    push(blocks, c, size, p);
 }
 
 void oh__blocks_stats(const struct oh__blocks *blocks, size_t *used, size_t *idle)

@@ -53,11 +53,7 @@ void oh_buf_host(struct oh_buf *b, const struct oh_addr *a)
 }
 
 /* How one byte goes into a quoted-string (RFC 3261 25.1). */
-enum quoting {
-    QUOTE_PLAIN,
-    QUOTE_ESCAPE,
-    QUOTE_DROP
-};
+enum quoting { QUOTE_PLAIN, QUOTE_ESCAPE, QUOTE_DROP };
 
 static enum quoting quoting_of(unsigned char c)
 {

@@ -1,7 +1,7 @@
 /*
  * The one counted, read-only buffer: bytes that are kept for retransmission or
  * shared between branches. Blocks come in classes of 16-byte steps (small) and
- * powers of two (large) from a per-owner cache, so keeping a message costs no
+ * powers of two (above 4 KiB, up to 1 MiB) from a per-owner cache, so keeping a message costs no
  * heap call in the steady state and no more than 15 bytes of waste when small.
  * Single-threaded: an owner (endpoint, table stripe) has its own cache.
  */
@@ -13,31 +13,35 @@
 
 struct oh__blocks; /* the cache of blocks */
 
-/* Makes an empty cache that keeps at most keep_bytes of idle blocks. NULL on failure. */
+/*
+ * Makes an empty cache that keeps at most keep_bytes of idle blocks; beyond
+ * it all classes lose blocks in turn. NULL on failure.
+ */
 struct oh__blocks *oh__blocks_new(const struct oh_alloc *alloc, size_t keep_bytes);
 
-/* Gives idle blocks back and ends the cache; all blocks must have been given back before. */
+/* Gives idle blocks back and ends the cache; all blocks must have been given back before. NULL is
+ * ignored. */
 void oh__blocks_free(struct oh__blocks *blocks);
 
-/* Takes an uncleared block of at least n bytes (exact class of 16-byte steps up to 4 KiB); NULL on failure. */
+/* Takes an uncleared block of at least n bytes, aligned for any object; NULL on failure. */
 void *oh__blocks_take(struct oh__blocks *blocks, size_t n);
 
-/* Gives a block back; n as it was taken. */
+/* Gives a block back; n as it was taken. NULL is ignored. */
 void oh__blocks_give(struct oh__blocks *blocks, void *p, size_t n);
 
-/* Bytes in use and bytes idle. */
+/* Bytes in use and bytes idle, each with what rounding to the class added. */
 void oh__blocks_stats(const struct oh__blocks *blocks, size_t *used, size_t *idle);
 
 struct oh__cbuf {
-    uint32_t refs;
-    uint32_t n; /* bytes in data */
+    uint32_t refs; /* owners; not atomic */
+    uint32_t n;    /* bytes in data */
     char data[];
 };
 
-/* Copies bytes into a new counted buffer with one reference; NULL on failure. */
+/* Copies bytes (less than 4 GiB) into a new counted buffer with one reference; NULL on failure. */
 struct oh__cbuf *oh__cbuf_new(struct oh__blocks *blocks, struct oh_span bytes);
 
-/* One more reference. */
+/* One more reference; returns b. */
 struct oh__cbuf *oh__cbuf_ref(struct oh__cbuf *b);
 
 /* One reference less; the last one gives the block back. NULL is ignored. */

@@ -28,7 +28,8 @@ uint32_t oh__crc32c(uint32_t seed, const void *p, size_t n);
 /* The same without the processor's instruction, so that a test compares the two. */
 uint32_t oh__crc32c_portable(uint32_t seed, const void *p, size_t n);
 
-/* ChaCha20-based generator: cryptographic when seeded with 32 random bytes, exact replay when seeded by a test. */
+/* ChaCha20-based generator: cryptographic when seeded with 32 random bytes, exact replay when
+ * seeded by a test. */
 struct oh__rng {
     uint32_t state[16];
     uint8_t block[64];

@@ -306,6 +306,46 @@ void *oh__pool_next(const struct oh__pool *pool, uint32_t *cursor, uint64_t *han
     return NULL;
 }
 
+/* Counts a slab's free slots along its list, and stops when there are too many. */
+static uint32_t count_free(const struct oh__pool *p, const struct slab *s)
+{
+    uint32_t n = 0;
+
+    for (uint32_t i = s->first_free; i != NO_SLOT; i = s->slots[i].next_free) {
+        if (i >> p->shift || s->slots[i].generation || n >> p->shift)
+            return NO_SLOT;
+        n++;
+    }
+    return n;
+}
+
+bool oh__pool_ok(const struct oh__pool *pool)
+{
+    uint32_t live = 0, slabs = 0, empty = 0, open = 0;
+
+    for (uint32_t i = 0; i < pool->dir_n; i++) {
+        const struct slab *s = pool->dir[i];
+
+        if (!s) {
+            if (i < pool->dir_hole)
+                return false;
+            continue;
+        }
+        if (s->number != i || count_free(pool, s) + s->live != UINT32_C(1) << pool->shift)
+            return false;
+        slabs++;
+        live += s->live;
+        empty += s->live == 0;
+        open += s->first_free != NO_SLOT;
+    }
+    for (const struct slab *s = pool->front; s; s = s->next) {
+        if (s->first_free == NO_SLOT || open-- == 0 || (s->next ? s->next->prev : pool->back) != s)
+            return false;
+    }
+    return open == 0 && live == pool->live && slabs == pool->slabs && empty == pool->empty &&
+           empty <= 1 && live <= pool->max;
+}
+
 size_t oh__pool_bytes(const struct oh__pool *pool)
 {
     return sizeof(*pool) + pool->dir_cap * sizeof(*pool->dir) + pool->slabs * pool->slab_bytes;

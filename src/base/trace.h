@@ -9,10 +9,11 @@
 #include <offhook/span.h>
 
 enum oh__trace_kind {
-    OH__TRACE_RX,    /* a message arrived: text = its bytes */
-    OH__TRACE_TX,    /* a message left: text = its bytes */
-    OH__TRACE_STATE, /* a state machine moved: name = machine, text = new state */
-    OH__TRACE_DECISION, /* something was decided: name = event of docs/events.md, text = reason for people */
+    OH__TRACE_RX,       /* a message arrived: text = its bytes */
+    OH__TRACE_TX,       /* a message left: text = its bytes */
+    OH__TRACE_STATE,    /* a state machine moved: name = machine, text = new state */
+    OH__TRACE_DECISION, /* something was decided: name = event of docs/events.md, text = reason for
+                           people */
 };
 
 struct oh__trace_event {

@@ -14,8 +14,6 @@
  */
 #include "base/wheel.h"
 
-#include <stddef.h>
-
 #define TICK       OH__MS
 #define DIGIT_BITS 6
 #define SLOTS      (1u << DIGIT_BITS)
@@ -64,20 +62,27 @@ static void append(struct oh__timer *head, struct oh__timer *t)
     head->prev = t;
 }
 
-/* Hangs a timer where its time belongs. */
+/* The index of the slot of a tick that is still to come. */
+static unsigned slot_of(const struct oh__wheel *w, uint64_t tick)
+{
+    unsigned level = (63u - (unsigned)__builtin_clzll(tick ^ w->tick)) / DIGIT_BITS;
+
+    return level * SLOTS + ((unsigned)(tick >> level * DIGIT_BITS) & (SLOTS - 1));
+}
+
+/* Hangs a timer where its tick belongs. */
 static void place(struct oh__wheel *w, struct oh__timer *t)
 {
     uint64_t tick = tick_of(t->at);
-    unsigned level, slot;
+    unsigned i;
 
-    if (tick <= w->tick || t->at <= w->now) {
+    if (tick <= w->tick) {
         append(&w->head[DUE], t);
         return;
     }
-    level = (63u - (unsigned)__builtin_clzll(tick ^ w->tick)) / DIGIT_BITS;
-    slot = (unsigned)(tick >> level * DIGIT_BITS) & (SLOTS - 1);
-    w->busy[level] |= UINT64_C(1) << slot;
-    append(&w->head[level * SLOTS + slot], t);
+    i = slot_of(w, tick);
+    w->busy[i / SLOTS] |= UINT64_C(1) << i % SLOTS;
+    append(&w->head[i], t);
 }
 
 void oh__wheel_clear(struct oh__wheel *w, struct oh__timer *t)
@@ -105,7 +110,11 @@ void oh__wheel_set(struct oh__wheel *w, struct oh__timer *t, uint64_t at)
     if (at == OH__NEVER)
         return;
     t->at = at;
-    place(w, t);
+    /* Within the tick that runs now, rounding up would delay what is past already. */
+    if (at <= w->now && tick_of(at) > w->now / TICK)
+        append(&w->head[DUE], t);
+    else
+        place(w, t);
 }
 
 /* The lowest slot in use and the tick at which it begins; false when all are empty. */
@@ -181,4 +190,33 @@ uint64_t oh__wheel_next(const struct oh__wheel *w)
         return OH__NEVER;
     /* The last tick of 64 bits ends behind them. */
     return tick > (OH__NEVER - 1) / TICK ? OH__NEVER - 1 : tick * TICK;
+}
+
+/* A ring is sound when its links agree and each of its timers would be placed there again. */
+static bool ring_ok(const struct oh__wheel *w, unsigned index)
+{
+    const struct oh__timer *head = &w->head[index];
+    unsigned level = index / SLOTS;
+    unsigned slot = index % SLOTS;
+
+    for (const struct oh__timer *t = head->next; t != head; t = t->next) {
+        uint64_t tick = tick_of(t->at);
+
+        if (t->next->prev != t)
+            return false;
+        if (index == DUE ? t->at > w->now : slot_of(w, tick) != index || tick <= w->tick)
+            return false;
+    }
+    if (head->next->prev != head)
+        return false;
+    return index == DUE || (head->next != head) == (w->busy[level] >> slot & 1);
+}
+
+bool oh__wheel_ok(const struct oh__wheel *w)
+{
+    for (unsigned i = 0; i <= DUE; i++) {
+        if (!ring_ok(w, i))
+            return false;
+    }
+    return true;
 }

@@ -8,6 +8,7 @@
 #define OH_BASE_WHEEL_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include <offhook/alloc.h>
@@ -26,10 +27,16 @@ struct oh__wheel;
 /* Makes a wheel whose time starts at now, with ticks of 1 ms. NULL on failure. */
 struct oh__wheel *oh__wheel_new(const struct oh_alloc *alloc, uint64_t now);
 
-/* Ends the wheel; armed timers are forgotten. NULL is ignored. */
+/*
+ * Ends the wheel. Armed timers are forgotten without being touched, since
+ * their objects may be gone already. NULL is ignored.
+ */
 void oh__wheel_free(struct oh__wheel *w);
 
-/* Arms or moves a timer; OH__NEVER disarms. A time in the past is due at once. */
+/*
+ * Arms or moves a timer; OH__NEVER disarms. A time not after the latest one
+ * that oh__wheel_take saw is due at once. A new timer must be all zeros.
+ */
 void oh__wheel_set(struct oh__wheel *w, struct oh__timer *t, uint64_t at);
 
 /* Disarms; harmless when not armed. */
@@ -41,11 +48,22 @@ static inline bool oh__timer_armed(const struct oh__timer *t)
     return t->next != NULL;
 }
 
-/* Takes one timer that is due at now (disarmed on return), earliest slot first; NULL when none is due. Never fires early. */
+/*
+ * Takes one timer that is due at now (disarmed on return), earliest tick
+ * first; NULL when none is due. Never early, and less than a tick late.
+ */
 struct oh__timer *oh__wheel_take(struct oh__wheel *w, uint64_t now);
 
-/* A time not later than the earliest timer's expiry by more than a tick's rounding, or OH__NEVER. */
+/*
+ * When to call oh__wheel_take next, or OH__NEVER: less than a tick after the
+ * earliest timer's expiry at most. For timers further away than 64 ms it may
+ * be earlier; a take at that time then yields nothing and the next answer is
+ * nearer to the truth (7 such steps at most).
+ */
 uint64_t oh__wheel_next(const struct oh__wheel *w);
+
+/* True when rings and bits agree and every timer is where it belongs; for asserts and tests. */
+bool oh__wheel_ok(const struct oh__wheel *w);
 
 /* The object that embeds the timer. */
 #define OH__CONTAINER(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
