@@ -81,19 +81,20 @@ def layer_of(path):
 def text_rules(path, text):
     """What holds for every text file of the project."""
     if "\r" in text:
-        yield text[:text.index("\r")].count("\n") + 1, "ends", "carriage return; use plain line ends"
+        yield text[:text.index("\r")].count("\n") + 1, "ends", "carriage return; use LF alone"
     if text and not text.endswith("\n"):
         yield text.count("\n") + 1, "ends", "no line end at the end of the file; add one"
     if text.endswith("\n\n"):
         yield text.count("\n"), "ends", "empty lines at the end of the file; remove them"
-    code = path.endswith((".c", ".h")) or text.startswith("#!")
+    code = path.endswith((".c", ".h", ".py")) or text.startswith("#!")
     for number, line in enumerate(text.split("\n"), 1):
         if line != line.rstrip():
             yield number, "blanks", "trailing blanks; remove them"
         if code and "\t" in line:
             yield number, "blanks", "tab character; indent with spaces, write \\t in strings"
         if code and len(line) > MAX_WIDTH:
-            yield number, "width", "%d columns (ceiling %d); break the line" % (len(line), MAX_WIDTH)
+            yield number, "width", "%d columns (ceiling %d); break the line" % (
+                len(line), MAX_WIDTH)
         found = UNFINISHED.search(line)
         if found:
             yield number, "unfinished", "%s; finish it now or open an issue" % found.group()
@@ -111,13 +112,13 @@ def size_rules(source):
             count, MAX_FILE)
     for f in source.functions:
         if f.lines > MAX_FUNCTION:
-            yield f.line, "function-length", "%s has %d lines (ceiling %d); take a step out of it" \
-                % (f.name, f.lines, MAX_FUNCTION)
+            yield f.line, "function-length", "%s has %d lines (ceiling %d); take a step out" % (
+                f.name, f.lines, MAX_FUNCTION)
         if f.nesting > MAX_NESTING:
-            yield f.line, "nesting", "%s nests %d deep (ceiling %d); return early or name a step" % (
+            yield f.line, "nesting", "%s nests %d deep (ceiling %d); return early" % (
                 f.name, f.nesting, MAX_NESTING)
         if f.params > MAX_PARAMS:
-            yield f.line, "params", "%s takes %d parameters (ceiling %d); pass an options struct" % (
+            yield f.line, "params", "%s takes %d parameters (ceiling %d); pass a struct" % (
                 f.name, f.params, MAX_PARAMS)
 
 
@@ -182,7 +183,7 @@ def include_rules(source, public):
         else:
             target = layer
             if layer in PURE and SYSTEM_HEADER.fullmatch(name):
-                yield number, "layers", "<%s> in a layer without system calls; move it to net" % name
+                yield number, "layers", "<%s> in a layer without system calls; move to net" % name
             for pattern, layers in LIBRARIES:
                 if pattern.match(name) and layer not in layers:
                     yield number, "layers", "<%s> belongs in %s only" % (
