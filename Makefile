@@ -10,6 +10,8 @@
 BUILD := build
 JOBS  := $(shell nproc 2>/dev/null || echo 2)
 
+MAKEFLAGS += --no-print-directory
+
 .PHONY: all run test lint format clean install
 
 all:
@@ -21,7 +23,7 @@ all:
 
 run:
 	@tools/setup run
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) all
 	@exec $(BUILD)/offhook serve
 
 test:
