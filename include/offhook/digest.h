@@ -131,8 +131,9 @@ size_t oh_digest_userhash(const struct oh_hasher *h, enum oh_hash algorithm, str
 
 /*
  * The response (RFC 7616 3.4.1) for credentials whose HA1 (of user, realm and password, not of a
- * session) is known: handles -sess, no qop (RFC 2069), auth and auth-int. Writes hex and returns its
- * length; 0 on failure: unknown algorithm or qop, qop without nc or cnonce, -sess without cnonce.
+ * session) is known: handles -sess, no qop (RFC 2069), auth and auth-int. Writes hex and returns
+ * its length; 0 on failure: unknown algorithm or qop, qop without nc or cnonce, -sess without
+ * cnonce.
  */
 size_t oh_digest_response(const struct oh_hasher *h, const struct oh_credentials *c,
                           struct oh_span ha1_hex, struct oh_span method, struct oh_span body,
