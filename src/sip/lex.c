@@ -12,32 +12,34 @@
 #define NONE 0
 #define TAB  (OH__C_WSP | OH__C_LWS | OH__C_QTEXT)
 #define EOL  OH__C_LWS
-#define MARK (TOKEN | URIS)                            /* ! ' * ~ */
-#define HMRK (MARK | OH__C_HOST | OH__C_SCHEME)        /* - . */
-#define UNDR (MARK | OH__C_HOST)                       /* _ */
-#define PLUS (TOKEN | URIS | OH__C_SCHEME)             /* + */
-#define PARN (URIS | OH__C_WORD)                       /* ( ) */
-#define DIGT (HMRK | OH__C_DIGIT | OH__C_HEX)          /* 0-9 */
-#define ALPH (HMRK | OH__C_ALPHA)                      /* G-Z g-z */
-#define HEXA (ALPH | OH__C_HEX)                        /* A-F a-f */
-#define DQOT OH__C_WORD                                /* " */
-#define HASH (OH__C_USER | OH__C_URI | OH__C_QTEXT)    /* # */
-#define DOLR URIS                                      /* $ */
-#define PRCT (TOKEN | OH__C_URI)                       /* % */
-#define AMPR (URIS & ~OH__C_HEADER)                    /* & */
-#define COMM (OH__C_USER | OH__C_PASS | OH__C_URI | OH__C_QTEXT)                   /* , */
-#define SLSH (OH__C_WORD | (URIS & ~OH__C_PASS))                                   /* / */
-#define COLN (OH__C_WORD | OH__C_VALUE | (URIS & ~(OH__C_USER | OH__C_PASS)))      /* : */
-#define SEMI (OH__C_USER | OH__C_URI | OH__C_QTEXT)                                /* ; */
-#define ANGL (OH__C_WORD | OH__C_QTEXT)                                            /* < > { } */
-#define EQAL (OH__C_USER | OH__C_PASS | OH__C_URI | OH__C_QTEXT)                   /* = */
-#define QUES (OH__C_WORD | OH__C_USER | OH__C_HEADER | OH__C_URI | OH__C_QTEXT)    /* ? */
-#define ATSG (OH__C_URI | OH__C_QTEXT)                                             /* @ */
-#define BRKT COLN                                                                  /* [ ] */
-#define BSLH OH__C_WORD                                                            /* \ */
-#define TICK TOKEN                                                                 /* ` */
-#define TEXT OH__C_QTEXT                                                           /* ^ | */
-#define UTF8 OH__C_QTEXT, OH__C_QTEXT, OH__C_QTEXT, OH__C_QTEXT, OH__C_QTEXT, OH__C_QTEXT, OH__C_QTEXT, OH__C_QTEXT
+#define MARK (TOKEN | URIS)                                                     /* ! ' * ~ */
+#define HMRK (MARK | OH__C_HOST | OH__C_SCHEME)                                 /* - . */
+#define UNDR (MARK | OH__C_HOST)                                                /* _ */
+#define PLUS (TOKEN | URIS | OH__C_SCHEME)                                      /* + */
+#define PARN (URIS | OH__C_WORD)                                                /* ( ) */
+#define DIGT (HMRK | OH__C_DIGIT | OH__C_HEX)                                   /* 0-9 */
+#define ALPH (HMRK | OH__C_ALPHA)                                               /* G-Z g-z */
+#define HEXA (ALPH | OH__C_HEX)                                                 /* A-F a-f */
+#define DQOT OH__C_WORD                                                         /* " */
+#define HASH (OH__C_USER | OH__C_URI | OH__C_QTEXT)                             /* # */
+#define DOLR URIS                                                               /* $ */
+#define PRCT (TOKEN | OH__C_URI)                                                /* % */
+#define AMPR (URIS & ~OH__C_HEADER)                                             /* & */
+#define COMM (OH__C_USER | OH__C_PASS | OH__C_URI | OH__C_QTEXT)                /* , */
+#define SLSH (OH__C_WORD | (URIS & ~OH__C_PASS))                                /* / */
+#define COLN (OH__C_WORD | OH__C_VALUE | (URIS & ~(OH__C_USER | OH__C_PASS)))   /* : */
+#define SEMI (OH__C_USER | OH__C_URI | OH__C_QTEXT)                             /* ; */
+#define ANGL (OH__C_WORD | OH__C_QTEXT)                                         /* < > { } */
+#define EQAL (OH__C_USER | OH__C_PASS | OH__C_URI | OH__C_QTEXT)                /* = */
+#define QUES (OH__C_WORD | OH__C_USER | OH__C_HEADER | OH__C_URI | OH__C_QTEXT) /* ? */
+#define ATSG (OH__C_URI | OH__C_QTEXT)                                          /* @ */
+#define BRKT COLN                                                               /* [ ] */
+#define BSLH OH__C_WORD                                                         /* \ */
+#define TICK TOKEN                                                              /* ` */
+#define TEXT OH__C_QTEXT                                                        /* ^ | */
+#define UTF8                                                                                   \
+    OH__C_QTEXT, OH__C_QTEXT, OH__C_QTEXT, OH__C_QTEXT, OH__C_QTEXT, OH__C_QTEXT, OH__C_QTEXT, \
+        OH__C_QTEXT
 
 /* clang-format off */
 const uint16_t oh__lex_class[256] = {
@@ -126,5 +128,68 @@ bool oh__lex_number(struct oh_span *rest, uint64_t max, uint64_t *out)
         return false;
     oh__skip(rest, i);
     *out = v > max ? max + 1 : v;
+    return true;
+}
+
+/* Checks the labels of a host name; NULL when they are fine. */
+static const char *name_fault(struct oh_span name)
+{
+    size_t i, label = 0;
+
+    for (i = 0; i <= name.n; i++) {
+        if (i < name.n && name.p[i] != '.')
+            continue;
+        /* One dot at the end makes a name absolute; anywhere else a label stands between dots. */
+        if (i == label && (i < name.n || i == 0))
+            return "an empty label in the host name";
+        if (i > label && (name.p[label] == '-' || name.p[i - 1] == '-'))
+            return "a label of the host name begins or ends with '-'";
+        if (i + 1 >= name.n && i > label && oh__is(name.p[label], OH__C_DIGIT))
+            return "neither a host name nor an IPv4 address";
+        label = i + 1;
+    }
+    return NULL;
+}
+
+bool oh__lex_host(struct oh_span *rest, struct oh_span *host, struct oh_addr *addr,
+                  const char **why)
+{
+    const char *close;
+    size_t n;
+
+    if (oh__at(*rest, '[')) {
+        close = memchr(rest->p, ']', rest->n);
+        n = close ? (size_t)(close - rest->p) + 1 : 0;
+        *why = close ? "not an IPv6 address between '[' and ']'" : "no ']' behind the IPv6 address";
+        if (!close || oh_addr_parse(oh_span(rest->p + 1, n - 2), addr) ||
+            addr->family != OH_FAMILY_IPV6)
+            return false;
+    } else {
+        n = oh__run(*rest, OH__C_HOST);
+        *why = "no host";
+        if (!n)
+            return false;
+        if (oh__is(*rest->p, OH__C_DIGIT) && oh_addr_parse(oh_span(rest->p, n), addr) == OH_OK) {
+            /* An IPv4 address. */
+        } else {
+            *why = name_fault(oh_span(rest->p, n));
+            if (*why)
+                return false;
+            *addr = (struct oh_addr){0};
+        }
+    }
+    *host = oh_span(rest->p, n);
+    oh__skip(rest, n);
+    return true;
+}
+
+bool oh__lex_port(struct oh_span *rest, uint16_t *port, const char **why)
+{
+    uint64_t v;
+
+    *why = "a port that is not 1 to 65535";
+    if (!oh__lex_number(rest, 65535, &v) || !v || v > 65535)
+        return false;
+    *port = (uint16_t)v;
     return true;
 }

@@ -7,6 +7,8 @@
 #ifndef OH_SIP_LEX_H
 #define OH_SIP_LEX_H
 
+#include <offhook/addr.h>
+#include <offhook/error.h>
 #include <offhook/span.h>
 
 /*
@@ -154,6 +156,25 @@ static inline int oh__lex_unescape(struct oh_span *rest)
         oh__skip(rest, 1);
     }
     return c;
+}
+
+/*
+ * Takes a host: a name, an IPv4 address or an IPv6 address in brackets. addr gets
+ * the address, family NONE for a name. False, with a reason, when a name has an
+ * empty label, or its last label begins with a digit and is no IPv4 address.
+ */
+bool oh__lex_host(struct oh_span *rest, struct oh_span *host, struct oh_addr *addr,
+                  const char **why);
+
+/* Takes 1*DIGIT as a port, 1 to 65535; false, with a reason, otherwise. */
+bool oh__lex_port(struct oh_span *rest, uint16_t *port, const char **why);
+
+/* Fills a fault (which may be NULL) for the byte at offset `at` and returns the code. */
+static inline int oh__fail(struct oh_fault *fault, int code, size_t at, const char *why)
+{
+    if (fault)
+        *fault = (struct oh_fault){code, 0, (uint32_t)at, why};
+    return code;
 }
 
 #endif

@@ -1,0 +1,21 @@
+/* What uri.c and uri_equal.c share. */
+#ifndef OH_SIP_URI_H
+#define OH_SIP_URI_H
+
+#include <offhook/params.h>
+#include <offhook/uri.h>
+
+/* True for what people put between the digits of a number (RFC 3966 5.1.1). */
+static inline bool oh__tel_separator(char c)
+{
+    return c == '-' || c == '.' || c == '(' || c == ')';
+}
+
+/* Takes the next name[=value] off the parameters of a parsed URI; false at the end. value.p == NULL
+ * for a flag. */
+bool oh__uri_param_next(struct oh_span *rest, struct oh_param *out);
+
+/* Equality after decoding escapes once; fold: without regard to ASCII case. */
+bool oh__uri_text_equal(struct oh_span a, struct oh_span b, bool fold);
+
+#endif
