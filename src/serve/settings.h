@@ -20,6 +20,7 @@ struct oh__settings_listener {
     struct oh_addr addr;           /* as bound; port filled in by the host after binding */
     char advertise[OH__NAME_MAX];  /* host name or address put into Via, Record-Route; "" = flow.local */
     uint16_t advertise_port;       /* 0 = the listener's */
+    bool optional;                 /* left out silently when the machine has no such address (IPv6) */
 };
 
 enum oh__domain_mode { OH__DOMAIN_PROXY = 0, OH__DOMAIN_REDIRECT = 1 };
@@ -93,6 +94,12 @@ const struct oh__settings_domain *oh__settings_domain(const struct oh__settings 
 /* True when host and port name this server itself: a listener's address, its advertised name, a domain, or (any_domain, wildcard listener) the
  * flow's local address. Port 0 means absent. */
 bool oh__settings_is_us(const struct oh__settings *s, struct oh_span host, uint16_t port, const struct oh_addr *local);
+
+/*
+ * The domain that stands for the server itself: default_domain's entry (aliases followed), else the first one listed, else the
+ * fallback. It is the domain of requests for a bare address or name of ours (oh__settings_is_us) that is no domain.
+ */
+const struct oh__settings_domain *oh__settings_main(const struct oh__settings *s);
 
 /* True when the address lies in a trusted network. */
 bool oh__settings_trusted(const struct oh__settings *s, const struct oh_addr *peer);
