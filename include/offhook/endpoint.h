@@ -96,7 +96,7 @@ struct oh_output {
     uint64_t server, client;  /* transaction handles, 0 = none */
     uint64_t user;            /* as given to oh_server_new or oh_client_start */
     uint64_t link;            /* the server transaction given to oh_client_start */
-    uint64_t ticket;
+    uint64_t ticket;          /* below 2^56, so that a user can put its own bits on top */
     struct oh_flow flow;
     struct oh_span bytes;
     const struct oh_msg *msg; /* checked (oh_msg_check) */

@@ -75,7 +75,7 @@ enum oh__serve_output_kind {
 struct oh__serve_output {
     enum oh__serve_output_kind kind;
     bool durable;          /* SEND: only after the journal's commit */
-    uint64_t ticket;       /* carries the shard in its top byte: oh__serve_ticket_shard */
+    uint64_t ticket;       /* carries the shard: oh__serve_ticket_shard */
     struct oh_flow flow;
     struct oh_span bytes;  /* valid until the next input, expire or answer */
     struct oh_span host;
@@ -87,10 +87,10 @@ bool oh__serve_take(struct oh__serve *s, struct oh__serve_output *out);
 /* When to call expire, or OH_NEVER. */
 uint64_t oh__serve_deadline(const struct oh__serve *s);
 
-/* The shard that gave out a ticket. */
+/* The shard that gave out a ticket. A ticket's top byte is its kind (2 bits) and the shard (6 bits). */
 static inline unsigned oh__serve_ticket_shard(uint64_t ticket)
 {
-    return (unsigned)(ticket >> 56);
+    return (unsigned)(ticket >> 56) & 63;
 }
 
 /* The shard a parsed message belongs to: requests by Call-ID, responses by our branch; -1: a stray response, to be dropped and counted. */

@@ -1,0 +1,113 @@
+/*
+ * Saying no, and remembering why. Every refusal passes through here, so that
+ * none goes out without being counted, and `offhook why` finds a sentence.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "serve/internal.h"
+
+#define SAY_MAX 512
+
+const char *oh__say(struct oh__serve *s, const char *format, ...)
+{
+    char *text = oh_arena_take(&s->arena, SAY_MAX);
+    va_list args;
+
+    if (!text)
+        return "";
+    va_start(args, format);
+    vsnprintf(text, SAY_MAX, format, args);
+    va_end(args);
+    return text;
+}
+
+struct oh_buf oh__arena_buf(struct oh__serve *s, size_t n)
+{
+    struct oh_buf b;
+    char *p = oh_arena_take(&s->arena, n);
+
+    oh_buf_init(&b, p, p ? n : 0);
+    return b;
+}
+
+/* Copies text into a bounded field with a terminator, cut at a UTF-8 character's start. */
+static void put_text(char *field, size_t cap, struct oh_span text)
+{
+    size_t n = text.n < cap ? text.n : cap - 1;
+
+    while (n > 0 && n < text.n && ((uint8_t)text.p[n] & 0xc0) == 0x80)
+        n--;
+    if (n)
+        memcpy(field, text.p, n);
+    field[n] = 0;
+}
+
+/* "user@host" of a URI when it has that form, else its text. */
+static struct oh_span short_uri(struct oh__serve *s, struct oh_span text)
+{
+    struct oh_uri uri;
+    struct oh_buf b = oh__arena_buf(s, 256);
+
+    if (oh_uri_parse(text, &uri, NULL) != OH_OK || uri.scheme == OH_SCHEME_OTHER || uri.scheme == OH_SCHEME_TEL)
+        return text;
+    oh_uri_aor(&uri, &b);
+    return b.full || b.n == 0 ? text : oh_buf_view(&b);
+}
+
+void oh__decide(struct oh__serve *s, const struct oh__request *rq, enum oh__decision_kind kind, unsigned code, const char *why,
+                const char *fix)
+{
+    const struct oh_msg *m = rq->msg;
+    struct oh__decision d;
+
+    memset(&d, 0, sizeof d);
+    d.wall = s->env->wall;
+    d.kind = (uint8_t)kind;
+    d.code = (uint16_t)code;
+    d.flow = rq->flow;
+    put_text(d.method, sizeof d.method, m->method_text);
+    put_text(d.call_id, sizeof d.call_id, m->call_id);
+    put_text(d.account, sizeof d.account, rq->account.n ? rq->account : short_uri(s, m->from.uri));
+    put_text(d.target, sizeof d.target,
+             m->method == OH_METHOD_REGISTER ? short_uri(s, m->to.uri) : short_uri(s, m->uri));
+    put_text(d.agent, sizeof d.agent, oh_msg_value(m, OH_HEADER_USER_AGENT));
+    put_text(d.why, sizeof d.why, oh_span_str(why));
+    put_text(d.fix, sizeof d.fix, oh_span_str(fix));
+    oh__decisions_add(s->shared->decisions, &d);
+    oh__trace_emit(s->shared->trace, &(struct oh__trace_event){.now = s->env->now,
+                                                               .kind = OH__TRACE_DECISION,
+                                                               .name = oh__decision_name(kind),
+                                                               .call = m->call_id,
+                                                               .who = oh_span_str(d.account),
+                                                               .text = oh_span_str(d.why),
+                                                               .peer = &rq->flow.peer,
+                                                               .code = (int)code});
+}
+
+void oh__refuse(struct oh__serve *s, const struct oh__request *rq, const struct oh__refusal *refusal)
+{
+    struct oh_reply reply = {.code = refusal->code,
+                             .reason = oh_span_str(refusal->reason),
+                             .headers = refusal->headers,
+                             .server = oh_span_str(s->env->settings->server_name),
+                             .body = refusal->body};
+
+    if (refusal->why)
+        oh__decide(s, rq, refusal->kind, refusal->code, refusal->why, refusal->fix);
+    if (rq->msg->method == OH_METHOD_ACK)
+        return;
+    oh_reply_stateless(s->ep, rq->msg, &rq->flow, &reply);
+}
+
+static enum oh__decision_kind kind_of(const struct oh_msg *m)
+{
+    if (m->method == OH_METHOD_REGISTER)
+        return OH__DECISION_REGISTER_REFUSED;
+    return m->method == OH_METHOD_INVITE ? OH__DECISION_CALL_FAILED : OH__DECISION_REQUEST_REFUSED;
+}
+
+void oh__refuse_simply(struct oh__serve *s, const struct oh__request *rq, unsigned code, const char *why, const char *fix)
+{
+    oh__refuse(s, rq, &(struct oh__refusal){.code = code, .why = why, .fix = fix, .kind = kind_of(rq->msg)});
+}

@@ -1,0 +1,263 @@
+/*
+ * Whose business a request is. RFC 3261 16.4 comes first: a strict router
+ * upstream may have put our Record-Route URI into the Request-URI, and the
+ * topmost Route values may be ours. What those values said (the tokens) and
+ * what is left decide the role; only then come the checks of that role.
+ */
+#include "serve/internal.h"
+
+#define ROUTES_OF_OURS_MAX 4 /* two per pass through us; a spiral inside one process may stack two passes */
+
+/* A URI value of Route or Request-URI that names this server, with the token in its user part, if any. */
+static bool is_ours(struct oh__serve *s, const struct oh__request *rq, const struct oh_uri *uri)
+{
+    if (uri->scheme != OH_SCHEME_SIP && uri->scheme != OH_SCHEME_SIPS)
+        return false;
+    return oh__settings_is_us(s->env->settings, uri->host, uri->port, &rq->flow.local);
+}
+
+/*
+ * Takes over a token that was found. The last one popped names the outgoing
+ * flow; if that is where the request came from, its sender kept the route set
+ * in the wrong order, and the token popped before it is meant.
+ */
+static void take_token(struct oh__request *rq, const struct oh__token *found)
+{
+    bool back = found->kind == OH__TOKEN_FLOW && oh_flow_same(&found->flow, &rq->flow);
+
+    if (rq->token.kind == OH__TOKEN_NONE || !back)
+        rq->token = *found;
+}
+
+/* OH_OK, OH_E_ABSENT when the user part is no token, or why it is not valid. */
+static int read_token(struct oh__serve *s, struct oh__request *rq, const struct oh_uri *uri)
+{
+    struct oh__token token;
+
+    if (!uri->has_user)
+        return OH_E_ABSENT;
+    int r = oh__token_read(s->shared, uri->user, rq->msg->call_id, s->env->wall, &token);
+
+    if (r == OH_OK)
+        take_token(rq, &token);
+    return r == OH_E_SYNTAX ? OH_E_ABSENT : r;
+}
+
+/* A Route value as address and URI; false after the refusal of a malformed one. */
+static bool route_uri(struct oh__serve *s, struct oh__request *rq, struct oh_span value, struct oh_uri *uri)
+{
+    struct oh_address address;
+
+    if (oh_address_decode(value, &address, NULL) == OH_OK && oh_uri_parse(address.uri, uri, NULL) == OH_OK)
+        return true;
+    oh__refuse(s, rq, &(struct oh__refusal){.code = 400,
+                                            .reason = "Bad Route",
+                                            .why = "a Route value of the request is malformed",
+                                            .fix = "check the outbound proxy setting of the phone",
+                                            .kind = OH__DECISION_MESSAGE_BAD});
+    return false;
+}
+
+/* Walks the Route values: pops ours from the top, remembers the first foreign one. */
+static bool pop_routes(struct oh__serve *s, struct oh__request *rq)
+{
+    struct oh_list it = {0};
+    struct oh_span value;
+    struct oh_uri uri;
+    int r;
+
+    while ((r = oh_list_next(rq->msg, OH_HEADER_ROUTE, &it, &value)) == OH_OK) {
+        if (rq->strict_upstream && value.p == rq->strict_route.p)
+            return true;
+        if (!route_uri(s, rq, value, &uri))
+            return false;
+        if (rq->routes_popped == ROUTES_OF_OURS_MAX || !is_ours(s, rq, &uri)) {
+            rq->has_route = true;
+            rq->route = value;
+            return true;
+        }
+        rq->routes_popped++;
+        read_token(s, rq, &uri);
+    }
+    if (r == OH_E_SYNTAX)
+        return route_uri(s, rq, oh_span("", 0), &uri);
+    return true;
+}
+
+/* The last Route value; false when there is none. */
+static bool last_route(const struct oh_msg *m, struct oh_span *out)
+{
+    struct oh_list it = {0};
+    struct oh_span value;
+    bool any = false;
+
+    while (oh_list_next(m, OH_HEADER_ROUTE, &it, &value) == OH_OK) {
+        *out = value;
+        any = true;
+    }
+    return any;
+}
+
+/* RFC 3261 16.4, first step: our own Record-Route URI as Request-URI means that the target is the last Route value. */
+static bool undo_strict(struct oh__serve *s, struct oh__request *rq)
+{
+    struct oh_span value;
+    struct oh_uri uri;
+    struct oh_address address;
+
+    if (!is_ours(s, rq, &rq->uri) || read_token(s, rq, &rq->uri) != OH_OK || !last_route(rq->msg, &value))
+        return true;
+    if (!route_uri(s, rq, value, &uri))
+        return false;
+    oh_address_decode(value, &address, NULL);
+    rq->uri = uri;
+    rq->uri_text = address.uri;
+    rq->strict_upstream = true;
+    rq->strict_route = value;
+    return true;
+}
+
+/* RFC 3261 16.4, second step: a maddr that is us is taken out with its port and transport, once. */
+static void undo_maddr(struct oh__serve *s, struct oh__request *rq)
+{
+    struct oh_span maddr;
+
+    if (!oh_uri_param(&rq->uri, OH_LIT("maddr"), &maddr) ||
+        !oh__settings_is_us(s->env->settings, maddr, rq->uri.port, &rq->flow.local))
+        return;
+    struct oh_buf b = oh__arena_buf(s, rq->uri.text.n + 1);
+    struct oh_span rest = rq->uri.params;
+    struct oh_param p;
+
+    oh_buf_put(&b, rq->uri.text.p, (size_t)(rq->uri.host.p - rq->uri.text.p));
+    oh_buf_span(&b, rq->uri.host);
+    for (;;) {
+        const char *at = rest.p;
+
+        if (oh_param_next(&rest, &p) != OH_OK)
+            break;
+        if (oh_span_ieq(p.name, OH_LIT("maddr")) || oh_span_ieq(p.name, OH_LIT("transport")))
+            continue;
+        if (p.name.p == at)
+            oh_buf_char(&b, ';');
+        oh_buf_put(&b, at, (size_t)(rest.p - at));
+    }
+    if (!b.full && oh_uri_parse(oh_buf_view(&b), &rq->uri, NULL) == OH_OK)
+        rq->uri_text = oh_buf_view(&b);
+}
+
+/* The domain of ours that a URI belongs to. A tel: number belongs to the main domain. */
+static const struct oh__settings_domain *domain_of(struct oh__serve *s, const struct oh_flow *flow, const struct oh_uri *uri)
+{
+    const struct oh__settings *settings = s->env->settings;
+    const struct oh__settings_domain *main_domain = settings->domains_n ? &settings->domains[0] : &settings->fallback;
+
+    if (uri->scheme == OH_SCHEME_TEL)
+        return main_domain;
+    if (uri->scheme == OH_SCHEME_OTHER)
+        return NULL;
+    bool is_us = oh__settings_is_us(settings, uri->host, uri->port, &flow->local);
+    const struct oh__settings_domain *d = oh__settings_domain(settings, uri->host);
+
+    if (d && (uri->port == 0 || is_us))
+        return d;
+    return is_us ? main_domain : NULL;
+}
+
+/* The digits of a tel number, without visual separators (RFC 3966 5.1.1). */
+static void put_number(struct oh_buf *b, struct oh_span number)
+{
+    for (size_t i = 0; i < number.n; i++)
+        if (number.p[i] == 0 || !strchr("-.()", number.p[i]))
+            oh_buf_char(b, number.p[i]);
+}
+
+void oh__name_of(struct oh__serve *s, const struct oh_flow *flow, const struct oh_uri *uri, struct oh__named *out)
+{
+    struct oh_buf user = oh__arena_buf(s, uri->user.n + 1);
+    struct oh_buf key = oh__arena_buf(s, uri->user.n * 3 + OH__NAME_MAX + 16);
+
+    *out = (struct oh__named){.domain = domain_of(s, flow, uri)};
+    if (uri->scheme == OH_SCHEME_TEL)
+        put_number(&user, uri->user);
+    else
+        oh_uri_user_decode(uri, &user);
+    out->user = oh_buf_view(&user);
+    if (!out->domain)
+        return;
+    oh__put_aor(&key, out->user, oh_span_str(out->domain->alias_of[0] ? out->domain->alias_of : out->domain->name));
+    out->aor = oh_buf_view(&key);
+}
+
+static enum oh__role choose(const struct oh__request *rq)
+{
+    const struct oh_msg *m = rq->msg;
+    bool inside = m->to_tag.n > 0;
+
+    if (inside && rq->token.kind != OH__TOKEN_NONE)
+        return OH__ROLE_DIALOG;
+    if (rq->has_route || !rq->domain)
+        return OH__ROLE_FOREIGN;
+    if (m->method == OH_METHOD_REGISTER)
+        return OH__ROLE_REGISTRAR;
+    return rq->user.n == 0 ? OH__ROLE_OWN : OH__ROLE_LOCAL;
+}
+
+bool oh__role_find(struct oh__serve *s, struct oh__request *rq)
+{
+    const struct oh_msg *m = rq->msg;
+    struct oh__named named;
+    struct oh_fault fault;
+
+    rq->uri_text = m->uri;
+    if (oh_uri_parse(m->uri, &rq->uri, &fault) != OH_OK) {
+        oh__refuse(s, rq, &(struct oh__refusal){.code = 400,
+                                                .reason = "Bad Request-URI",
+                                                .why = oh__say(s, "the Request-URI is malformed: %s", fault.why),
+                                                .fix = "check the number or address that was dialled",
+                                                .kind = OH__DECISION_MESSAGE_BAD});
+        return false;
+    }
+    rq->trusted = s->env->settings->no_auth || oh__settings_trusted(s->env->settings, &rq->flow.peer);
+    if (!undo_strict(s, rq) || !pop_routes(s, rq))
+        return false;
+    undo_maddr(s, rq);
+    oh__name_of(s, &rq->flow, &rq->uri, &named);
+    rq->domain = named.domain;
+    rq->user = named.user;
+    rq->aor = named.aor;
+    rq->role = choose(rq);
+    return true;
+}
+
+void oh__put_aor(struct oh_buf *b, struct oh_span user, struct oh_span domain)
+{
+    for (size_t i = 0; i < user.n; i++) {
+        unsigned char c = (unsigned char)user.p[i];
+
+        if (c > 0x20 && c != 0x7f) {
+            oh_buf_char(b, (char)c);
+            continue;
+        }
+        oh_buf_char(b, '%');
+        oh_buf_char(b, "0123456789ABCDEF"[c >> 4]);
+        oh_buf_char(b, "0123456789ABCDEF"[c & 15]);
+    }
+    oh_buf_char(b, '@');
+    oh_buf_span(b, domain);
+}
+
+void oh__put_sent_by(struct oh_buf *b, const struct oh__settings *settings, const struct oh_flow *flow)
+{
+    const struct oh__settings_listener *l = flow->listener < settings->listeners_n ? &settings->listeners[flow->listener] : NULL;
+    uint16_t port = l && l->addr.port ? l->addr.port : flow->local.port;
+
+    if (l && l->advertise[0]) {
+        oh_buf_span(b, oh_span_str(l->advertise));
+        port = l->advertise_port ? l->advertise_port : port;
+    } else {
+        oh_buf_host(b, &flow->local);
+    }
+    oh_buf_char(b, ':');
+    oh_buf_u64(b, port);
+}
