@@ -56,7 +56,8 @@ struct oh__timer *oh__wheel_take(struct oh__wheel *w, uint64_t now);
 
 /*
  * When to call oh__wheel_take next, or OH__NEVER: less than a tick after the
- * earliest timer's expiry at most. For timers further away than 64 ms it may
+ * earliest timer's expiry at most, or, when something is due already, a time
+ * that is past already. For timers further away than 64 ms it may
  * be earlier; a take at that time then yields nothing and the next answer is
  * nearer to the truth (7 such steps at most).
  */

@@ -3,30 +3,30 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include <cmocka.h>
 
 #include <offhook/addr.h>
 #include <offhook/error.h>
 
-/* A copy that ends where the text does, so that the sanitizer sees a byte read beyond it. */
-static char *exact_copy(const char *text)
-{
-    size_t n = strlen(text);
-    char *copy = malloc(n ? n : 1);
+#include "exact.h"
 
-    assert_non_null(copy);
-    memcpy(copy, text, n);
-    return copy;
-}
-
+/* From a block that ends where the text does, so that the sanitizer sees a byte too many. */
 static int parse(const char *text, struct oh_addr *out)
 {
-    char *copy = exact_copy(text);
-    int rc = oh_addr_parse(oh_span(copy, strlen(text)), out);
+    struct oh_span copy = exact_copy(oh_span_str(text));
+    int rc = oh_addr_parse(copy, out);
 
-    free(copy);
+    exact_free(copy);
+    return rc;
+}
+
+static int parse_port(const char *text, struct oh_addr *out)
+{
+    struct oh_span copy = exact_copy(oh_span_str(text));
+    int rc = oh_addr_parse_port(copy, out);
+
+    exact_free(copy);
     return rc;
 }
 
@@ -267,12 +267,10 @@ static void reads_ports(void **state)
     (void)state;
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        char *copy = exact_copy(cases[i].in);
         char text[OH_ADDR_TEXT_MAX];
         struct oh_addr a, again;
 
-        assert_int_equal(oh_addr_parse_port(oh_span(copy, strlen(cases[i].in)), &a), OH_OK);
-        free(copy);
+        assert_int_equal(parse_port(cases[i].in, &a), OH_OK);
         assert_int_equal(a.port, cases[i].port);
         assert_int_equal(oh_addr_text(&a, text), strlen(cases[i].out));
         assert_string_equal(text, cases[i].out);
@@ -280,13 +278,11 @@ static void reads_ports(void **state)
         assert_true(oh_addr_eq(&a, &again));
     }
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-        char *copy = exact_copy(bad[i]);
         struct oh_addr a = {.family = 99};
 
-        if (oh_addr_parse_port(oh_span(copy, strlen(bad[i])), &a) != OH_E_SYNTAX)
+        if (parse_port(bad[i], &a) != OH_E_SYNTAX)
             fail_msg("not refused: %s", bad[i]);
         assert_int_equal(a.family, 99);
-        free(copy);
     }
 }
 
