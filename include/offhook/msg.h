@@ -44,6 +44,7 @@ struct oh_msg {
     struct oh_via via;       /* topmost */
     struct oh_address from, to;
     struct oh_uri from_uri, to_uri; /* scheme OTHER is fine here */
+    struct oh_uri request_uri;      /* request only; scheme OTHER is fine (416) */
     struct oh_span from_tag, to_tag;
     struct oh_span call_id;
     uint32_t cseq;
@@ -76,9 +77,13 @@ enum oh_msg_mode { OH_MSG_DATAGRAM, OH_MSG_STREAM };
 int oh_msg_parse(struct oh_span bytes, enum oh_msg_mode mode, const struct oh_msg_limits *limits, struct oh_msg *msg,
                  size_t *used, struct oh_fault *fault);
 
+/* The status that answers a fault of oh_msg_parse or oh_msg_check: 400, 413, 414, 505 or 513. */
+unsigned oh_msg_fault_status(const struct oh_fault *fault);
+
 /*
- * Decodes and checks what every element needs: Via, From, To, Call-ID, CSeq, Max-Forwards; each there
- * once (RFC 4475 3.3.8), CSeq method equal to the request's. OH_OK or the first fault; fields decoded
+ * Decodes and checks what every element needs: Via, From, To, Call-ID, CSeq, Max-Forwards, Request-URI;
+ * each there once (RFC 4475 3.3.8), CSeq method equal to the request's. A header that is not there is
+ * OH_E_ABSENT. OH_OK or the first fault; fields decoded
  * before it are valid and the others empty, so that an error reply can copy what exists (SYN-009).
  */
 int oh_msg_check(struct oh_msg *msg, struct oh_fault *fault);

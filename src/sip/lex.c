@@ -178,6 +178,7 @@ bool oh__lex_host(struct oh_span *rest, struct oh_span *host, struct oh_addr *ad
             *addr = (struct oh_addr){0};
         }
     }
+    *why = NULL;
     *host = oh_span(rest->p, n);
     oh__skip(rest, n);
     return true;
