@@ -50,7 +50,8 @@ static inline bool oh__timer_armed(const struct oh__timer *t)
 
 /*
  * Takes one timer that is due at now (disarmed on return), earliest tick
- * first; NULL when none is due. Never early, and less than a tick late.
+ * first; those that were armed for the past come in the order of arming. NULL
+ * when none is due. Never early, and less than a tick late.
  */
 struct oh__timer *oh__wheel_take(struct oh__wheel *w, uint64_t now);
 
