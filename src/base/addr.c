@@ -21,7 +21,7 @@ static bool is_digit(char c)
     return (unsigned char)(c - '0') < 10;
 }
 
-/* The value of a hexadecimal digit, or -1. */
+/* The value of a hexadecimal digit, or -1; without a table or the locale. */
 static int hex_value(char c)
 {
     if (is_digit(c))
@@ -116,6 +116,7 @@ static int take_part(struct ipv6_reader *r, struct oh_span *s)
     bool after_three = r->three;
 
     r->three = false;
+    /* Digits before a dot were the first octet; they are read again as decimal. */
     if (n < s->n && s->p[n] == '.') {
         if (r->n > 12 || parse_ipv4(*s, r->ip + r->n) != OH_OK)
             return OH_E_SYNTAX;
@@ -148,6 +149,7 @@ static int parse_ipv6(struct oh_span s, uint8_t out[16])
     /* A gap stands for at least one group; without one, all must be there. */
     if (r.three || (r.gapped ? r.n > 14 : r.n != 16))
         return OH_E_SYNTAX;
+    /* What stood before the gap goes to the front, the rest to the end, zeros between. */
     memset(out, 0, 16);
     if (!r.gapped) {
         memcpy(out, r.ip, 16);
@@ -175,6 +177,7 @@ static int parse_ipv6_zone(struct oh_span s, struct oh_addr *out)
     return OH_OK;
 }
 
+/* Brackets are for IPv6 alone (RFC 5954 4.1, IPv6reference), and a colon is found in no IPv4. */
 int oh_addr_parse(struct oh_span text, struct oh_addr *out)
 {
     struct oh_addr a = {.family = OH_FAMILY_IPV4};
@@ -234,6 +237,7 @@ void oh_addr_unmap(struct oh_addr *a)
     a->scope = 0;
 }
 
+/* Sockets for both families report IPv4 peers as mapped; they are the same peers. */
 static struct oh_addr unmapped(const struct oh_addr *a)
 {
     struct oh_addr plain = *a;
@@ -242,6 +246,7 @@ static struct oh_addr unmapped(const struct oh_addr *a)
     return plain;
 }
 
+/* Zones count: fe80::1 on two links is two hosts. */
 bool oh_addr_same_host(const struct oh_addr *a, const struct oh_addr *b)
 {
     struct oh_addr x = unmapped(a);
@@ -322,6 +327,7 @@ bool oh_network_has(const struct oh_network *net, const struct oh_addr *a)
 
     if (x.family == OH_FAMILY_NONE || x.family != net->addr.family)
         return false;
+    /* A network without zone means the addresses on any link. */
     if (net->addr.scope && net->addr.scope != x.scope)
         return false;
     clear_host_bits(x.ip, net->bits);
@@ -392,6 +398,7 @@ static void put_ipv6(struct oh_buf *b, const uint8_t ip[16])
     }
 }
 
+/* The address alone; '-' keeps the columns of a log line when there is none. */
 static void put_host(struct oh_buf *b, const struct oh_addr *a)
 {
     if (a->family == OH_FAMILY_IPV4) {

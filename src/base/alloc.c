@@ -1,3 +1,8 @@
+/*
+ * The only file that calls the C library's heap. Everything else gets a table
+ * of functions from whoever creates it, so that a test can count and fail each
+ * call, and a program that embeds the core can bring its own heap.
+ */
 #include <offhook/alloc.h>
 
 #include <stdint.h>
@@ -13,6 +18,7 @@ static size_t at_least_one(size_t size)
     return size ? size : 1;
 }
 
+/* The sizes are for heaps that can use them; the C library's knows its own. */
 static void *heap_alloc(void *ctx, size_t size)
 {
     (void)ctx;
@@ -53,6 +59,7 @@ void *oh_alloc_zero(const struct oh_alloc *a, size_t n, size_t size)
 {
     void *p;
 
+    /* A product that wraps round would give a small block for a large array. */
     if (size && n > SIZE_MAX / size)
         return NULL;
     p = a->alloc(a->ctx, n * size);
@@ -68,6 +75,7 @@ void *oh_realloc(const struct oh_alloc *a, void *p, size_t old_size, size_t new_
 
 void oh_free(const struct oh_alloc *a, void *p, size_t size)
 {
+    /* Tables made by others need not know that NULL is to be ignored. */
     if (p)
         a->free(a->ctx, p, size);
 }

@@ -24,6 +24,7 @@ struct oh_arena_block {
 
 #define USUAL_DATA (USUAL - sizeof(struct oh_arena_block))
 
+/* Memory is taken when the first byte is asked for: an idle endpoint costs a struct. */
 void oh_arena_init(struct oh_arena *a, const struct oh_alloc *alloc, size_t limit)
 {
     *a = (struct oh_arena){.alloc = alloc, .limit = limit};
@@ -69,6 +70,7 @@ static void *cut(struct oh_arena *a, size_t n, size_t align)
     size_t pad = b ? -b->at & (align - 1) : 0;
     char *p;
 
+    /* Written without sums, which could wrap round for a hostile length. */
     if (b && (pad > b->size - b->at || n > b->size - b->at - pad))
         b = NULL;
     if (!b)
@@ -105,6 +107,7 @@ struct oh_span oh_arena_copy(struct oh_arena *a, struct oh_span s)
     return oh_span(p, s.n);
 }
 
+/* The heap's own bookkeeping may touch the bytes, so they must not stay poisoned. */
 static void free_block(struct oh_arena *a, struct oh_arena_block *b)
 {
     oh__unpoison(b->data, b->size);
@@ -113,6 +116,7 @@ static void free_block(struct oh_arena *a, struct oh_arena_block *b)
 
 void oh_arena_reset(struct oh_arena *a)
 {
+    /* Idle blocks are poisoned, so a span that outlived its message is found out. */
     while (a->head) {
         struct oh_arena_block *b = a->head;
 

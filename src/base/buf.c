@@ -1,16 +1,29 @@
+/*
+ * Writers check once whether all they have fits, and write nothing when it
+ * does not: a buffer is either good up to its length or marked as failed, and
+ * the caller, who asks once at the end, never sends half a header.
+ */
 #include <offhook/buf.h>
 #include <offhook/error.h>
 
 void oh_buf_u64(struct oh_buf *b, uint64_t v)
 {
-    char text[20]; /* 18446744073709551615 */
-    size_t at = sizeof(text);
+    size_t n = 1;
+    char *out;
 
+    /* Counting first lets the digits go where they belong, without a copy. */
+    for (uint64_t left = v; left >= 10; left /= 10)
+        n++;
+    if (b->full || n > b->cap - b->n) {
+        b->full = true;
+        return;
+    }
+    out = b->p + b->n;
+    b->n += n;
     do {
-        text[--at] = (char)('0' + v % 10);
+        out[--n] = (char)('0' + v % 10);
         v /= 10;
-    } while (v);
-    oh_buf_put(b, text + at, sizeof(text) - at);
+    } while (n);
 }
 
 void oh_buf_hex(struct oh_buf *b, const void *bytes, size_t n)
@@ -19,6 +32,7 @@ void oh_buf_hex(struct oh_buf *b, const void *bytes, size_t n)
     const unsigned char *in = bytes;
     char *out;
 
+    /* Halving the room, not doubling n, which could wrap round. */
     if (b->full || n > (b->cap - b->n) / 2) {
         b->full = true;
         return;
@@ -66,6 +80,10 @@ static enum quoting quoting_of(unsigned char c)
     return QUOTE_PLAIN;
 }
 
+/*
+ * A display name may come from a stranger, and goes into a header of ours: a
+ * line end that got through would let him write the next header himself.
+ */
 void oh_buf_quoted(struct oh_buf *b, struct oh_span s)
 {
     size_t start = 0;

@@ -21,6 +21,7 @@
 #define BITS3 \
     0x52a0c93f, 0xaba65fe7, 0xd725148b, 0xe964b13d, 0xf64463e6, 0x7b2231f3, 0xbf672381, 0xdd45aab8
 
+/* From bits to entries to 4, 16, 64 and all 256 of them. */
 #define BIT(i, bit, v) ((i) & (1u << (bit)) ? UINT32_C(v) : 0u)
 #define ENTRY(i, b7, b6, b5, b4, b3, b2, b1, b0)                                    \
     BIT(i, 7, b7) ^ BIT(i, 6, b6) ^ BIT(i, 5, b5) ^ BIT(i, 4, b4) ^ BIT(i, 3, b3) ^ \
@@ -38,6 +39,7 @@
     ENTRIES64(0u, __VA_ARGS__), ENTRIES64(64u, __VA_ARGS__), ENTRIES64(128u, __VA_ARGS__), \
         ENTRIES64(192u, __VA_ARGS__)
 
+/* table[k][c] is the byte c with k zero bytes behind it. */
 static const uint32_t table[4][256] = {
     {ENTRIES256(BITS0)},
     {ENTRIES256(BITS1)},
@@ -50,6 +52,7 @@ uint32_t oh__crc32c_portable(uint32_t seed, const void *p, size_t n)
     const uint8_t *in = p;
     uint32_t crc = ~seed;
 
+    /* The four bytes of a step are looked up independently, so the loads overlap. */
     for (; n >= 4; n -= 4, in += 4) {
         crc ^= in[0] | (uint32_t)in[1] << 8 | (uint32_t)in[2] << 16 | (uint32_t)in[3] << 24;
         crc = table[3][crc & 255] ^ table[2][crc >> 8 & 255] ^ table[1][crc >> 16 & 255] ^
@@ -62,6 +65,7 @@ uint32_t oh__crc32c_portable(uint32_t seed, const void *p, size_t n)
 
 #ifdef __x86_64__
 
+/* Compiled for a processor that has the instruction, and only called on one. */
 __attribute__((target("sse4.2"))) static uint32_t crc32c_sse42(uint32_t seed, const void *p,
                                                                size_t n)
 {

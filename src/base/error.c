@@ -1,3 +1,7 @@
+/*
+ * Names and texts come out of the table in error.h. As switches, not as arrays
+ * by number, two codes of one value do not compile and gaps do no harm.
+ */
 #include <offhook/error.h>
 
 const char *oh_error_name(int code)

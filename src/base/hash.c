@@ -17,6 +17,7 @@ static inline uint64_t rotl(uint64_t v, int by)
     return v << by | v >> (64 - by);
 }
 
+/* n times SipRound, the only mixing there is. */
 static inline void rounds(struct sip_state *s, int n)
 {
     while (n-- > 0) {
@@ -32,6 +33,7 @@ static inline void rounds(struct sip_state *s, int n)
     }
 }
 
+/* One word of input goes in on both sides of the rounds, so that it cannot be undone. */
 static inline void absorb(struct sip_state *s, uint64_t word, int n)
 {
     s->v3 ^= word;
@@ -39,6 +41,7 @@ static inline void absorb(struct sip_state *s, uint64_t word, int n)
     s->v0 ^= word;
 }
 
+/* The key against four constants, which are the text "somepseudorandomlygeneratedbytes". */
 static inline struct sip_state start(const struct oh__hash_key *key)
 {
     return (struct sip_state){
@@ -53,11 +56,17 @@ static inline struct sip_state start(const struct oh__hash_key *key)
 static inline uint64_t tail_of(struct oh_span s)
 {
     size_t left = s.n & 7;
-    unsigned char last[8] = {0};
+    uint64_t length = (uint64_t)s.n << 56;
+    uint64_t last = 0;
 
-    if (left)
-        memcpy(last, s.p + s.n - left, left);
-    return oh__load64le(last) | (uint64_t)s.n << 56;
+    if (left == 0)
+        return length;
+    /* A word that ends where the text does: bytes seen before are shifted out. */
+    if (s.n > 8)
+        return oh__load64le(s.p + s.n - 8) >> (64 - 8 * left) | length;
+    for (size_t i = 0; i < left; i++)
+        last |= (uint64_t)(unsigned char)s.p[i] << 8 * i;
+    return last | length;
 }
 
 /*
@@ -107,6 +116,7 @@ void oh__mac128(const struct oh__hash_key *key, struct oh_span s, uint8_t out[16
 {
     struct sip_state st = start(key);
 
+    /* 0xee, and 0xdd below, keep the longer output apart from that of 64 bits. */
     st.v1 ^= 0xee;
     absorb_all(&st, s, 2, false);
     st.v2 ^= 0xee;

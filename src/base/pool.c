@@ -98,6 +98,7 @@ void oh__pool_free(struct oh__pool *pool)
     oh_free(pool->alloc, pool, sizeof(*pool));
 }
 
+/* The list of slabs with free slots, by hand: both ends are needed, and removal anywhere. */
 static void unlink_slab(struct oh__pool *p, struct slab *s)
 {
     if (s->prev)
@@ -133,7 +134,10 @@ static void push_back(struct oh__pool *p, struct slab *s)
     p->back = s;
 }
 
-/* Finds a place in the directory for one more slab, growing it when all are taken. */
+/*
+ * Finds a place in the directory for one more slab, growing it when all are
+ * taken. The lowest is used, so that indexes stay small and walks short.
+ */
 static bool find_place(struct oh__pool *p, uint32_t *out)
 {
     uint32_t cap;
@@ -153,6 +157,7 @@ static bool find_place(struct oh__pool *p, uint32_t *out)
     return true;
 }
 
+/* Makes a slab with all its slots free, in order, and its objects poisoned. */
 static struct slab *add_slab(struct oh__pool *p)
 {
     uint32_t count = UINT32_C(1) << p->shift;
@@ -181,6 +186,7 @@ static struct slab *add_slab(struct oh__pool *p)
     return s;
 }
 
+/* Gives an empty slab back. Its handles stay stale, see above. */
 static void drop_slab(struct oh__pool *p, struct slab *s)
 {
     unlink_slab(p, s);
@@ -220,9 +226,11 @@ void *oh__pool_take(struct oh__pool *pool, uint64_t *handle)
     if (s->live++ == 0)
         pool->empty--;
     pool->live++;
+    /* 0 means free, also after 2^32 takes. */
     if (++pool->generation == 0)
         pool->generation = 1;
     s->slots[slot].generation = pool->generation;
+    /* Cleared here and not in give, so that a core dump still shows what ended. */
     object = s->objects + slot * pool->stride;
     oh__unpoison(object, pool->size);
     memset(object, 0, pool->size);
@@ -230,7 +238,10 @@ void *oh__pool_take(struct oh__pool *pool, uint64_t *handle)
     return object;
 }
 
-/* The slab and slot of a handle that is still good. */
+/*
+ * The slab and slot of a handle that is still good. Handles come back from
+ * peers inside branches and tokens, so any 64 bits must be safe to ask for.
+ */
 static bool find(const struct oh__pool *p, uint64_t handle, struct slab **slab, uint32_t *slot)
 {
     uint32_t index = (uint32_t)handle & INDEX_MASK;
@@ -269,6 +280,7 @@ void oh__pool_give(struct oh__pool *pool, uint64_t handle)
     if (--s->live > 0)
         return;
     pool->empty++;
+    /* One empty slab is kept, or an object coming and going would cost a heap call each. */
     if (pool->empty > 1) {
         drop_slab(pool, s);
         return;

@@ -12,6 +12,7 @@ static inline uint32_t rotl32(uint32_t v, int by)
     return v << by | v >> (32 - by);
 }
 
+/* RFC 8439 2.1, on four of the sixteen words. */
 static inline void quarter(uint32_t x[16], int a, int b, int c, int d)
 {
     x[a] += x[b];
@@ -24,6 +25,7 @@ static inline void quarter(uint32_t x[16], int a, int b, int c, int d)
     x[b] = rotl32(x[b] ^ x[c], 7);
 }
 
+/* Bytes have one order on all machines, so that a seed replays on any of them. */
 static void store32le(uint8_t *p, uint32_t v)
 {
     p[0] = (uint8_t)v;
@@ -43,6 +45,7 @@ static void next_block(struct oh__rng *r)
     uint32_t x[16];
 
     memcpy(x, r->state, sizeof(x));
+    /* Twenty rounds: ten times four columns, then four diagonals. */
     for (int i = 0; i < 10; i++) {
         quarter(x, 0, 4, 8, 12);
         quarter(x, 1, 5, 9, 13);
@@ -53,6 +56,7 @@ static void next_block(struct oh__rng *r)
         quarter(x, 2, 7, 8, 13);
         quarter(x, 3, 4, 9, 14);
     }
+    /* Adding what went in is what makes this impossible to run backwards. */
     for (int i = 0; i < 16; i++)
         store32le(r->block + 4 * i, x[i] + r->state[i]);
     if (++r->state[12] == 0)
@@ -66,6 +70,7 @@ void oh__rng_init(struct oh__rng *r, const uint8_t seed[32])
     *r = (struct oh__rng){.state = {0x61707865, 0x3320646e, 0x79622d32, 0x6b206574}};
     for (int i = 0; i < 8; i++)
         r->state[4 + i] = load32le(seed + 4 * i);
+    /* No block is made before the first byte is asked for. */
     r->used = sizeof(r->block);
 }
 

@@ -43,6 +43,7 @@ struct oh__wheel *oh__wheel_new(const struct oh_alloc *alloc, uint64_t now)
     w->alloc = alloc;
     w->tick = now / TICK;
     w->now = now;
+    /* An empty ring is a head that is its own neighbour; then no link is ever NULL. */
     for (unsigned i = 0; i <= DUE; i++)
         w->head[i].next = w->head[i].prev = &w->head[i];
     return w;
@@ -54,6 +55,7 @@ void oh__wheel_free(struct oh__wheel *w)
         oh_free(w->alloc, w, sizeof(*w));
 }
 
+/* At the end of a ring, so that timers of one tick come in the order of arming. */
 static void append(struct oh__timer *head, struct oh__timer *t)
 {
     t->next = head;
@@ -128,6 +130,7 @@ static bool first_slot(const struct oh__wheel *w, unsigned *index, uint64_t *tic
             continue;
         slot = (unsigned)__builtin_ctzll(w->busy[level]);
         *index = level * SLOTS + slot;
+        /* The current time with this level's digit replaced and all below it zero. */
         *tick = (w->tick >> (shift + DIGIT_BITS) << DIGIT_BITS | slot) << shift;
         return true;
     }
@@ -160,6 +163,7 @@ struct oh__timer *oh__wheel_take(struct oh__wheel *w, uint64_t now)
         w->now = now;
     while (due->next == due) {
         if (!first_slot(w, &index, &tick) || tick > target) {
+            /* All slots up to now are empty, so the hand may jump over them. */
             if (target > w->tick)
                 w->tick = target;
             return NULL;
