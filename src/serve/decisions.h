@@ -13,19 +13,19 @@
 struct oh__decisions;
 
 /* X(name, text): what happened, for filters and for the stable event names of docs/events.md. */
-#define OH__DECISIONS(X)                                                                           \
-    X(REGISTERED, "registered")                                                                    \
-    X(UNREGISTERED, "unregistered")                                                                \
-    X(REGISTER_REFUSED, "register-refused")                                                        \
-    X(AUTH_FAILED, "auth-failed")                                                                  \
-    X(CALL_STARTED, "call-started")                                                                \
-    X(CALL_ANSWERED, "call-answered")                                                              \
-    X(CALL_FAILED, "call-failed")                                                                  \
-    X(CALL_CANCELLED, "call-cancelled")                                                            \
-    X(CALL_ENDED, "call-ended")                                                                    \
-    X(REQUEST_REFUSED, "request-refused")                                                          \
-    X(REQUEST_FAILED, "request-failed")                                                            \
-    X(MESSAGE_BAD, "message-bad")                                                                  \
+#define OH__DECISIONS(X)                    \
+    X(REGISTERED, "registered")             \
+    X(UNREGISTERED, "unregistered")         \
+    X(REGISTER_REFUSED, "register-refused") \
+    X(AUTH_FAILED, "auth-failed")           \
+    X(CALL_STARTED, "call-started")         \
+    X(CALL_ANSWERED, "call-answered")       \
+    X(CALL_FAILED, "call-failed")           \
+    X(CALL_CANCELLED, "call-cancelled")     \
+    X(CALL_ENDED, "call-ended")             \
+    X(REQUEST_REFUSED, "request-refused")   \
+    X(REQUEST_FAILED, "request-failed")     \
+    X(MESSAGE_BAD, "message-bad")           \
     X(BANNED, "source-banned")
 
 enum oh__decision_kind {
@@ -37,18 +37,19 @@ enum oh__decision_kind {
 
 /* Texts longer than their field are cut (counted in bytes, at a character's start). */
 struct oh__decision {
-    uint64_t seq;            /* 1, 2, 3 ... */
-    uint64_t wall;           /* ms */
-    uint8_t kind;            /* enum oh__decision_kind */
-    uint16_t code;           /* status sent or received; 0 = none */
-    struct oh_flow flow;     /* of the request */
+    uint64_t seq;        /* 1, 2, 3 ... */
+    uint64_t wall;       /* ms */
+    uint8_t kind;        /* enum oh__decision_kind */
+    uint16_t code;       /* status sent or received; 0 = none */
+    struct oh_flow flow; /* of the request */
     char method[16];
     char call_id[128];
-    char account[128];       /* who sent it: authenticated AOR, else the From or the name that was tried */
-    char target[128];        /* who was wanted: Request-URI's user@host, or the AOR registered */
-    char agent[64];          /* User-Agent */
-    char why[256];           /* what happened, one sentence */
-    char fix[256];           /* what to do about it, one sentence; may be empty */
+    char
+        account[128]; /* who sent it: authenticated AOR, else the From or the name that was tried */
+    char target[128]; /* who was wanted: Request-URI's user@host, or the AOR registered */
+    char agent[64];   /* User-Agent */
+    char why[256];    /* what happened, one sentence */
+    char fix[256];    /* what to do about it, one sentence; may be empty */
 };
 
 /* Makes a ring of n entries. NULL on failure. */
@@ -57,7 +58,8 @@ struct oh__decisions *oh__decisions_new(const struct oh_alloc *alloc, uint32_t n
 /* Ends it. NULL is ignored. */
 void oh__decisions_free(struct oh__decisions *d);
 
-/* Adds one; seq is given by the ring. Control bytes in texts become '?' (they end on a terminal or in a log). */
+/* Adds one; seq is given by the ring. Control bytes in texts become '?' (they end on a terminal or
+ * in a log). */
 void oh__decisions_add(struct oh__decisions *d, const struct oh__decision *entry);
 
 /* Copies the newest entry with seq < before (0 = newest of all). OH_OK or OH_E_ABSENT. */

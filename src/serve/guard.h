@@ -19,11 +19,11 @@ struct oh__guard *oh__guard_new(const struct oh_alloc *alloc, const uint8_t key[
 void oh__guard_free(struct oh__guard *g);
 
 /*
- * Counts a failed authentication (IPv6 by /64). Returns true when the source is now banned: more than failures_max in window ns;
- * the ban lasts ban ns. failures_max 0: never.
+ * Counts a failed authentication (IPv6 by /64). Returns true when the source is now banned: more
+ * than failures_max in window ns; the ban lasts ban ns. failures_max 0: never.
  */
-bool oh__guard_fail(struct oh__guard *g, uint64_t now, const struct oh_addr *source, uint32_t failures_max, uint64_t window,
-                    uint64_t ban);
+bool oh__guard_fail(struct oh__guard *g, uint64_t now, const struct oh_addr *source,
+                    uint32_t failures_max, uint64_t window, uint64_t ban);
 
 /* A success forgets the source's failures. */
 void oh__guard_ok(struct oh__guard *g, const struct oh_addr *source);

@@ -81,6 +81,7 @@ struct oh__request {
     struct oh_span account;  /* AOR of the authenticated sender */
     uint32_t account_flags;
     const struct oh_row *credentials; /* our realm's Proxy-Authorization row, to be consumed (PRX-007); NULL: none */
+    bool replayed;           /* REGISTER with a right response whose nc was used before: only good for a repetition */
 };
 
 /* What a refusal says, to the peer and to people. */
@@ -112,6 +113,10 @@ bool oh__serve_push(struct oh__serve *s, const struct oh__serve_output *out);
 
 /* A text buffer of n bytes in the arena; a full buffer (cap 0) when there is no room. */
 struct oh_buf oh__arena_buf(struct oh__serve *s, size_t n);
+
+/* What every call of the door begins and ends with (serve.c): note who is calling; take all that the endpoint has to say. */
+void oh__serve_enter(struct oh__serve *s, const struct oh__serve_env *env);
+void oh__serve_drain(struct oh__serve *s);
 
 /* ---- role.c ---- */
 

@@ -51,10 +51,12 @@ struct oh__registration {
     const struct oh__binding *contacts; /* expires_at == 0: remove; call_id, cseq, flow, user_agent as the request's */
     uint64_t wall;             /* ms, now */
     uint32_t contacts_max;
+    bool repeat_only;          /* change nothing: OH_OK only for an exact repetition (OH__REG_REPEATED), else OH_E_STATE */
 };
 
 struct oh__binding_list {
     unsigned n;
+    unsigned added, removed; /* by this oh__location_register: bindings that are new, and that are gone; else 0 */
     struct oh__binding v[OH__BINDINGS_PER_AOR]; /* texts live in the arena given */
 };
 

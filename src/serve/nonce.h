@@ -14,26 +14,32 @@
 
 struct oh__nonces;
 
-/* Makes a table that remembers at most max nonces in use; key is persisted, so that nonces survive a restart. NULL on failure. */
-struct oh__nonces *oh__nonces_new(const struct oh_alloc *alloc, const uint8_t key[16], uint32_t max);
+/* Makes a table that remembers at most max nonces in use; key is persisted, so that nonces survive
+ * a restart. NULL on failure. */
+struct oh__nonces *oh__nonces_new(const struct oh_alloc *alloc, const uint8_t key[16],
+                                  uint32_t max);
 
 /* Ends it. NULL is ignored. */
 void oh__nonces_free(struct oh__nonces *n);
 
-/* Writes a fresh nonce for a realm; random is from the caller's generator, wall in ms. Returns its length. */
-size_t oh__nonce_make(const struct oh__nonces *n, uint64_t wall, uint64_t random, struct oh_span realm, char out[OH__NONCE_MAX]);
+/* Writes a fresh nonce for a realm; random is from the caller's generator, wall in ms. Returns its
+ * length. */
+size_t oh__nonce_make(const struct oh__nonces *n, uint64_t wall, uint64_t random,
+                      struct oh_span realm, char out[OH__NONCE_MAX]);
 
 enum oh__nonce_state {
     OH__NONCE_GOOD,
-    OH__NONCE_STALE,   /* ours, but too old, forgotten, or this nc was used: challenge again with stale=true */
+    OH__NONCE_STALE,   /* ours, but too old, forgotten, or this nc was used: challenge again with
+                          stale=true */
     OH__NONCE_FOREIGN, /* not made by us for this realm */
 };
 
 /* Checks form, MAC, realm and age without marking it used. life_ms: how long a nonce is good. */
-enum oh__nonce_state oh__nonce_check(const struct oh__nonces *n, uint64_t wall, uint64_t life_ms, struct oh_span nonce,
-                                     struct oh_span realm);
+enum oh__nonce_state oh__nonce_check(const struct oh__nonces *n, uint64_t wall, uint64_t life_ms,
+                                     struct oh_span nonce, struct oh_span realm);
 
-/* Marks nc as used after the response was found right; nc 0 = the client sent none (RFC 2069): one use. GOOD or STALE. */
-enum oh__nonce_state oh__nonce_use(struct oh__nonces *n, uint64_t wall, struct oh_span nonce, uint32_t nc);
+/* Marks nc as used after the response was found right; nc 0 = the client sent none (RFC 2069): one
+ * use. GOOD or STALE. */
+enum oh__nonce_state oh__nonce_use(struct oh__nonces *n, struct oh_span nonce, uint32_t nc);
 
 #endif

@@ -242,7 +242,7 @@ static void push_send(struct oh__serve *s, const struct oh_output *o)
 }
 
 /* Takes everything the endpoint has to say. Events make more outputs, which this same loop takes. */
-static void drain(struct oh__serve *s)
+void oh__serve_drain(struct oh__serve *s)
 {
     struct oh_output o;
 
@@ -255,7 +255,7 @@ static void drain(struct oh__serve *s)
 }
 
 /* What outputs of the last call pointed to is no longer needed: its texts go. */
-static void enter(struct oh__serve *s, const struct oh__serve_env *env)
+void oh__serve_enter(struct oh__serve *s, const struct oh__serve_env *env)
 {
     s->env = env;
     s->durable = false;
@@ -266,10 +266,10 @@ static void enter(struct oh__serve *s, const struct oh__serve_env *env)
 int oh__serve_input(struct oh__serve *s, const struct oh__serve_env *env, const struct oh_flow *flow, struct oh_msg *msg,
                     int parsed, const struct oh_fault *fault)
 {
-    enter(s, env);
+    oh__serve_enter(s, env);
     int result = oh_endpoint_input_msg(s->ep, env->now, flow, msg, parsed, fault);
 
-    drain(s);
+    oh__serve_drain(s);
     return result;
 }
 
@@ -278,31 +278,31 @@ unsigned oh__serve_expire(struct oh__serve *s, const struct oh__serve_env *env, 
     struct oh__timer *t;
     unsigned ran = 0;
 
-    enter(s, env);
+    oh__serve_enter(s, env);
     while (ran < most && (t = oh__wheel_take(s->wheel, env->now)) != NULL) {
         oh__proxy_expire(s, t);
         ran++;
     }
     ran += oh_endpoint_expire(s->ep, env->now, most - ran);
-    drain(s);
+    oh__serve_drain(s);
     return ran;
 }
 
 void oh__serve_answer(struct oh__serve *s, const struct oh__serve_env *env, const struct oh__serve_answer *answer)
 {
-    enter(s, env);
+    oh__serve_enter(s, env);
     if (answer->ticket >> 62 & 1)
         oh__proxy_answer(s, answer);
     else
         oh_endpoint_answer(s->ep, env->now, answer->ticket & UINT64_C(0x00ffffffffffffff), answer->result);
-    drain(s);
+    oh__serve_drain(s);
 }
 
 void oh__serve_flow_closed(struct oh__serve *s, const struct oh__serve_env *env, const struct oh_flow *flow)
 {
-    enter(s, env);
+    oh__serve_enter(s, env);
     oh__proxy_flow_closed(s, flow);
-    drain(s);
+    oh__serve_drain(s);
 }
 
 uint64_t oh__serve_deadline(const struct oh__serve *s)
