@@ -11,7 +11,8 @@
  * The user (a proxy, a phone, a test) takes outputs until there are none
  * before the next input, and calls down to reply, send and cancel. There are
  * no callbacks. What an output points to is valid until the next call of
- * input, expire or answer. Transactions are named by handles; a stale handle
+ * input, expire or answer; an event with a message that was not taken by then
+ * is dropped. Transactions are named by handles; a stale handle
  * is OH_E_STALE, so an answer that comes too late dies quietly. Time is in
  * nanoseconds of a monotonic clock.
  *
@@ -38,7 +39,7 @@ struct oh_endpoint_options {
     uint8_t seed[32];             /* randomness; tests give a fixed one */
     uint8_t secret[16];           /* keys branches and stateless To tags; the same for all shards of a process */
     uint8_t shard;                /* 0 .. 63, put into every branch */
-    uint64_t t1, t2, t4;          /* ns; 500 ms, 4 s, 5 s (RFC 3261 table 4) */
+    uint64_t t1, t2, t4;          /* ns; 500 ms, 8*T1 = 4 s, 10*T1 = 5 s (RFC 3261 table 4); all other times are multiples of T1 */
     uint32_t transactions_max;    /* in flight (client and server); 100,000; beyond: OH_E_FULL, the user sends 503 */
     uint32_t completed_max;       /* completed ones kept for retransmissions; 400,000; beyond: the oldest goes (counted) */
     struct oh_msg_limits limits;
@@ -86,7 +87,7 @@ enum oh_output_kind {
     OH_OUT_CANCEL,   /* CANCEL for the INVITE `server`, already answered 200: msg, flow, user. One that matches nothing comes with server 0, unanswered. */
     OH_OUT_RESPONSE, /* to a request of ours: msg, code, client, user, link (100 included) */
     OH_OUT_FAILED,   /* a client transaction ended without final response: code = OH_E_TIMEOUT or OH_E_IO; client, user, link */
-    OH_OUT_TRYING,   /* a non-INVITE server transaction is unanswered for 3.5 s on UDP: send 100 (RFC 4320 4.1): server, user */
+    OH_OUT_TRYING,   /* a non-INVITE server transaction is unanswered for 3.5 s: send 100 (RFC 4320 4.1): server, user */
     OH_OUT_ENDED,    /* an INVITE server transaction is gone: server, user; code 0, or OH_E_TIMEOUT when no ACK came (Timer H) */
 };
 
@@ -106,8 +107,9 @@ struct oh_output {
 bool oh_endpoint_take(struct oh_endpoint *ep, struct oh_output *out);
 
 /*
- * Makes the server transaction of a request that was just taken (OH_OUT_REQUEST). OH_OK, OH_E_FULL or
- * OH_E_NOMEM. For INVITE the user sends 100 itself, or the endpoint does after 200 ms.
+ * Makes the server transaction of a request that was just taken (OH_OUT_REQUEST). OH_OK, OH_E_FULL,
+ * OH_E_NOMEM, OH_E_DUPLICATE when it has one, OH_E_STATE for ACK. For INVITE the user sends 100 itself, or
+ * the endpoint does after 200 ms. A non-INVITE without a final ends silently after 64*T1 (RFC 4320 4.2).
  */
 int oh_server_new(struct oh_endpoint *ep, uint64_t now, const struct oh_msg *request, const struct oh_flow *flow, uint64_t user,
                   uint64_t *server);
@@ -115,11 +117,16 @@ int oh_server_new(struct oh_endpoint *ep, uint64_t now, const struct oh_msg *req
 /*
  * Sends a response (complete bytes, status as in its start line) in a server transaction and keeps
  * it for retransmissions. OH_E_STALE when it has ended, OH_E_STATE when a final was sent before (2xx of an
- * INVITE may repeat, RFC 6026 7.1).
+ * INVITE may repeat, RFC 6026 7.1) or for a 1xx that RFC 4320 4.1 forbids (a non-INVITE gets 100 only, over
+ * UDP not before OH_OUT_TRYING), OH_E_NOMEM. A 408 to a non-INVITE is not sent, but ends the wait (RFC 4320 4.2).
  */
 int oh_server_reply(struct oh_endpoint *ep, uint64_t now, uint64_t server, unsigned status, struct oh_span bytes);
 
-/* Builds and sends a response in a server transaction out of its request (held by the user). As oh_server_reply; OH_E_LIMIT. */
+/*
+ * Builds and sends a response in a server transaction out of its request (held by the user). As
+ * oh_server_reply; OH_E_LIMIT. An empty to_tag becomes that of the transaction's earlier responses, else the
+ * keyed one of oh_stateless_tag, so that all responses have the same (RFC 3261 8.2.6.2).
+ */
 int oh_server_respond(struct oh_endpoint *ep, uint64_t now, uint64_t server, const struct oh_msg *request,
                       const struct oh_flow *flow, const struct oh_reply *reply);
 
@@ -129,7 +136,7 @@ bool oh_server_pending(const struct oh_endpoint *ep, uint64_t server);
 /* Changes the user value that its events carry. */
 void oh_server_set_user(struct oh_endpoint *ep, uint64_t server, uint64_t user);
 
-/* Builds and sends a response without a transaction; an empty to_tag becomes the keyed one (TXN-022). OH_OK or OH_E_LIMIT. */
+/* Builds and sends a response without a transaction; an empty to_tag becomes the keyed one (TXN-022). OH_OK, OH_E_LIMIT or OH_E_NOMEM. */
 int oh_reply_stateless(struct oh_endpoint *ep, const struct oh_msg *request, const struct oh_flow *flow,
                        const struct oh_reply *reply);
 
@@ -139,7 +146,7 @@ size_t oh_stateless_tag(const struct oh_endpoint *ep, const struct oh_msg *reque
 /* A fresh random tag; returns its length. */
 size_t oh_new_tag(struct oh_endpoint *ep, char out[OH_TAG_MAX]);
 
-/* Sends bytes without a transaction (the ACK of a 2xx on its way); a failure is not reported. */
+/* Sends bytes without a transaction (the ACK of a 2xx on its way); a failure is not reported. OH_OK or OH_E_NOMEM. */
 int oh_endpoint_send(struct oh_endpoint *ep, const struct oh_flow *flow, struct oh_span bytes);
 
 /*
@@ -155,16 +162,19 @@ struct oh_client_request {
     uint64_t user, link;  /* come back in events */
 };
 
-/* Sends the request of a reserved transaction. OH_OK, OH_E_STALE or OH_E_NOMEM (then it is given back). */
+/*
+ * Sends the request of a reserved transaction. OH_OK or OH_E_STALE; OH_E_NOMEM, OH_E_SYNTAX when the topmost
+ * Via is not the reserved one (both give the transaction back); OH_E_STATE when it runs already, or for ACK and CANCEL.
+ */
 int oh_client_start(struct oh_endpoint *ep, uint64_t now, uint64_t client, const struct oh_client_request *request);
 
-/* Gives a reserved or running transaction up silently; its events stop. */
+/* Gives a reserved or running transaction up silently; its events stop. A refused INVITE still gets its ACK. */
 void oh_client_drop(struct oh_endpoint *ep, uint64_t client);
 
 /*
  * Cancels an INVITE (RFC 3261 9.1): sent at once after a 1xx, remembered before, nothing after a final.
  * headers: complete rows to add (Reason), copied. Without a final in 64*T1: OH_OUT_FAILED with OH_E_TIMEOUT.
- * OH_OK or OH_E_STALE.
+ * OH_OK, OH_E_STALE, OH_E_STATE when it is not a running INVITE (RFC 3261 9.1), or OH_E_NOMEM.
  */
 int oh_client_cancel(struct oh_endpoint *ep, uint64_t now, uint64_t client, struct oh_span headers);
 

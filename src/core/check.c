@@ -1,0 +1,114 @@
+/*
+ * The rules that hold between any two calls. Tests, fuzzers and the simulator
+ * ask after every step, so that a wrong state is found where it arises and not
+ * where it hurts.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "core/internal.h"
+
+#define RULE(truth)                   \
+    do {                              \
+        if (!(truth))                 \
+            broken(#truth, __LINE__); \
+    } while (0)
+
+/* Works in optimised builds too, where assert is nothing. */
+static void broken(const char *rule, int line)
+{
+    fprintf(stderr, "%s:%d: rule broken: %s\n", __FILE__, line, rule);
+    abort();
+}
+
+/* States in which a transaction works, and those in which it only remembers. */
+static bool state_fits(const struct oh__txn *t)
+{
+    switch ((enum oh__machine_id)t->machine) {
+    case OH__MACHINE_NONE: return !t->completed && !t->live;
+    case OH__MACHINE_ICT: return t->completed == (t->state >= OH__ICT_COMPLETED);
+    case OH__MACHINE_NICT: return t->completed == (t->state == OH__NICT_COMPLETED);
+    case OH__MACHINE_IST: return t->completed == (t->state >= OH__IST_CONFIRMED);
+    case OH__MACHINE_NIST: return t->completed == (t->state == OH__NIST_COMPLETED);
+    case OH__MACHINE_COUNT: break;
+    }
+    return false;
+}
+
+/* The wheel knows the earliest of its times. */
+static void check_live(const struct oh__txn *t)
+{
+    const struct oh__live *live = t->live;
+    uint64_t at = live->a < live->b ? live->a : live->b;
+
+    at = live->trying < at ? live->trying : at;
+    RULE(live->txn == t);
+    RULE(oh__timer_armed(&live->timer) == (at != OH__NEVER));
+    RULE(at == OH__NEVER || live->timer.at == at);
+    RULE(t->machine != OH__MACHINE_ICT || t->kept);
+    RULE(t->machine != OH__MACHINE_NICT || t->kept);
+}
+
+/* Clients but CANCEL are found by handle, all others by key. */
+static void check_place(const struct oh_endpoint *ep, const struct oh__txn *t)
+{
+    bool client = t->machine == OH__MACHINE_ICT || t->machine == OH__MACHINE_NICT;
+    bool by_key = t->machine != OH__MACHINE_NONE && (!client || t->method == OH_METHOD_CANCEL);
+
+    RULE(t->listed == by_key);
+    if (by_key)
+        RULE(oh__table_find(ep, t->key, t->method, client) == t);
+}
+
+static void check_fifos(const struct oh_endpoint *ep)
+{
+    uint32_t n = 0;
+
+    for (unsigned i = 0; i < OH__FIFO_COUNT; i++) {
+        const struct oh__fifo *f = &ep->fifo[i];
+        const struct oh__txn *t = f->head;
+
+        RULE((f->head == NULL) == (f->tail == NULL));
+        for (; t; t = t->next, n++) {
+            RULE(t->completed);
+            RULE(!t->next ? t == f->tail : t->at <= t->next->at);
+        }
+    }
+    RULE(n == ep->stats.completed);
+    RULE(n <= ep->options.completed_max);
+}
+
+static void check_table(const struct oh_endpoint *ep)
+{
+    const struct oh__table *tab = &ep->table;
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; tab->buckets && i <= tab->mask; i++) {
+        for (const struct oh__txn *t = tab->buckets[i]; t; t = t->chain, n++)
+            RULE(t->listed && (t->key.lo & tab->mask) == i);
+    }
+    RULE(n == tab->n);
+}
+
+void oh_endpoint_check(const struct oh_endpoint *ep)
+{
+    const struct oh__txn *t;
+    uint32_t cursor = 0, working = 0, listed = 0;
+    uint64_t handle;
+
+    while ((t = oh__pool_next(ep->pool, &cursor, &handle)) != NULL) {
+        RULE(t->handle == handle);
+        RULE(state_fits(t));
+        if (!t->completed && t->machine != OH__MACHINE_NONE)
+            check_live(t);
+        check_place(ep, t);
+        working += !t->completed;
+        listed += t->listed;
+    }
+    RULE(working == ep->in_flight);
+    RULE(working + ep->stats.completed == oh__pool_live(ep->pool));
+    RULE(listed == ep->table.n);
+    check_fifos(ep);
+    check_table(ep);
+    RULE(oh__wheel_ok(ep->wheel));
+}
