@@ -136,6 +136,44 @@ static void follows_the_sizes_in_use(void **state)
     oh__blocks_free(b);
 }
 
+/* Takes n blocks of a size and gives them back; returns how many the heap had to make. */
+static size_t heap_calls_for(struct test_heap *h, struct oh__blocks *b, size_t n, size_t size)
+{
+    size_t calls = h->calls;
+    void *p[8];
+
+    for (size_t i = 0; i < n; i++)
+        p[i] = oh__blocks_take(b, size);
+    calls = h->calls - calls;
+    for (size_t i = 0; i < n; i++)
+        oh__blocks_give(b, p[i], size);
+    return calls;
+}
+
+/* No class pays for all the others. */
+static void classes_lose_in_turn(void **state)
+{
+    struct test_heap h;
+    struct oh__blocks *b;
+    void *p;
+    (void)state;
+
+    for (int first = 0; first < 2; first++) {
+        test_heap_init(&h);
+        b = oh__blocks_new(&h.alloc, 5 * 88 + 5 * 184);
+        assert_int_equal(heap_calls_for(&h, b, 5, 88), 5);
+        assert_int_equal(heap_calls_for(&h, b, 5, 184), 5);
+        p = oh__blocks_take(b, 408);
+        /* Room for it takes 88, 184, 88 and 184 bytes away. */
+        oh__blocks_give(b, p, 408);
+        assert_int_equal(heap_calls_for(&h, b, first ? 3 : 4, 88), first ? 0 : 1);
+        if (first)
+            assert_int_equal(heap_calls_for(&h, b, 4, 184), 1);
+        oh__blocks_free(b);
+        assert_int_equal(h.bytes, 0);
+    }
+}
+
 static void counts_references(void **state)
 {
     struct test_heap h;
@@ -238,9 +276,13 @@ static void idle_blocks_are_seen(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(classes_are_exact),       cmocka_unit_test(large_blocks_are_powers_of_two),
-        cmocka_unit_test(keeps_no_more_than_told), cmocka_unit_test(follows_the_sizes_in_use),
-        cmocka_unit_test(counts_references),       cmocka_unit_test(empty_and_absent_buffers),
+        cmocka_unit_test(classes_are_exact),
+        cmocka_unit_test(large_blocks_are_powers_of_two),
+        cmocka_unit_test(keeps_no_more_than_told),
+        cmocka_unit_test(follows_the_sizes_in_use),
+        cmocka_unit_test(classes_lose_in_turn),
+        cmocka_unit_test(counts_references),
+        cmocka_unit_test(empty_and_absent_buffers),
         cmocka_unit_test(survives_each_failure),
 #ifdef OH__HAVE_ASAN
         cmocka_unit_test(idle_blocks_are_seen),
