@@ -150,7 +150,7 @@ static void undo_maddr(struct oh__serve *s, struct oh__request *rq)
 static const struct oh__settings_domain *domain_of(struct oh__serve *s, const struct oh_flow *flow, const struct oh_uri *uri)
 {
     const struct oh__settings *settings = s->env->settings;
-    const struct oh__settings_domain *main_domain = settings->domains_n ? &settings->domains[0] : &settings->fallback;
+    const struct oh__settings_domain *main_domain = oh__settings_main(settings);
 
     if (uri->scheme == OH_SCHEME_TEL)
         return main_domain;

@@ -1,0 +1,417 @@
+/*
+ * Starting, draining, stopping. The order matters: configuration before
+ * anything is touched; sockets while we may still be root; then the privileges
+ * go, then the state is locked and read, so that its files belong to whom we
+ * run as; workers last, when everything they use is there.
+ */
+#include "host/host.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <poll.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "base/wheel.h"
+#include "host/control.h"
+#include "host/maintain.h"
+#include "host/process.h"
+
+#define DRAIN_MAX (10 * OH__SEC) /* transactions still in flight then are given up */
+#define POLL_MS 200
+#define WHY_MAX 512
+
+enum { EXIT_FINE = 0, EXIT_CONNECTION = 5, EXIT_REFUSED = 9 };
+
+static int load_config(struct oh__host *host)
+{
+    struct oh__config_report *report = oh_alloc_zero(oh_alloc_default(), 1, sizeof *report);
+    struct oh__config *config = NULL;
+
+    if (!report)
+        return EXIT_REFUSED;
+    int r = oh__config_load(host->options->file, &host->options->overrides, &config, report);
+
+    if (r == OH_OK)
+        host->config = config;
+    else
+        oh__config_report_print(report, stderr);
+    if (r != OH_OK && report->n == 0)
+        fprintf(stderr, "offhook: the configuration could not be loaded: %s\n", oh_error_text(r));
+    oh_free(oh_alloc_default(), report, sizeof *report);
+    return r == OH_OK ? EXIT_FINE : EXIT_REFUSED;
+}
+
+/* Without authentication only this machine may reach us, unless somebody says twice that he means it. */
+static int check_no_auth(const struct oh__host *host)
+{
+    const struct oh__settings *settings = oh__config_settings(host->config);
+    char text[OH_ADDR_TEXT_MAX];
+
+    if (!settings->no_auth || host->options->no_auth_anywhere)
+        return EXIT_FINE;
+    for (unsigned i = 0; i < settings->listeners_n; i++) {
+        if (oh_addr_is_loopback(&settings->listeners[i].addr))
+            continue;
+        oh_addr_text(&settings->listeners[i].addr, text);
+        fprintf(stderr,
+                "offhook: --no-auth with the listener %s would let every stranger register and call.\n"
+                "Listen on loopback only (--listen udp:127.0.0.1:5060), or say --no-auth=anywhere if that is what you want.\n",
+                text);
+        return EXIT_REFUSED;
+    }
+    return EXIT_FINE;
+}
+
+static unsigned count_workers(const struct oh__config *config)
+{
+    unsigned n = oh__config_process(config)->workers;
+    long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+
+    if (n == 0)
+        n = cpus > 1 ? (unsigned)cpus - 1 : 1;
+    return n < OH__CONFIG_WORKERS_MAX ? n : OH__CONFIG_WORKERS_MAX;
+}
+
+static void net_options(const struct oh__host *host, struct oh__net_options *o)
+{
+    const struct oh__settings *settings = oh__config_settings(host->config);
+
+    memset(o, 0, sizeof *o);
+    for (unsigned i = 0; i < settings->listeners_n; i++)
+        o->listeners[i] = (struct oh__listener){settings->listeners[i].transport, settings->listeners[i].addr};
+    o->listeners_n = settings->listeners_n;
+    o->workers = host->workers_n;
+    o->stream_limits = settings->limits;
+    o->stream_limits.message = settings->stream_message_max;
+}
+
+/* Opens the listeners. An optional one (IPv6) that the machine cannot have is left out. */
+static int open_net(struct oh__host *host)
+{
+    struct oh__net_options options;
+    char why[WHY_MAX];
+    int r;
+
+    for (;;) {
+        net_options(host, &options);
+        r = oh__net_open(&options, &host->net, why, sizeof why);
+        if (r != OH_E_UNSUPPORTED)
+            break;
+        const struct oh__settings *settings = oh__config_settings(host->config);
+        unsigned i = 0;
+
+        while (i < settings->listeners_n && !(settings->listeners[i].optional))
+            i++;
+        if (i == settings->listeners_n)
+            break;
+        oh__config_drop_listener((struct oh__config *)host->config, i);
+    }
+    if (r != OH_OK) {
+        fprintf(stderr, "offhook: %s\n", why);
+        return EXIT_CONNECTION;
+    }
+    for (unsigned i = 0; i < options.listeners_n; i++) {
+        struct oh_addr bound = oh__net_listener(host->net, i);
+
+        oh__config_bound((struct oh__config *)host->config, i, &bound);
+    }
+    return EXIT_FINE;
+}
+
+static int drop_privileges(const struct oh__host *host)
+{
+    const char *name = oh__config_process(host->config)->user;
+
+    if (!name[0] || geteuid() != 0)
+        return EXIT_FINE;
+    const struct passwd *pw = getpwnam(name);
+
+    if (!pw) {
+        fprintf(stderr, "offhook: there is no user '%s' on this machine (setting user): make it, or name another\n", name);
+        return EXIT_REFUSED;
+    }
+    if (initgroups(name, pw->pw_gid) != 0 || setgid(pw->pw_gid) != 0 || setuid(pw->pw_uid) != 0) {
+        fprintf(stderr, "offhook: cannot become user '%s': %s\n", name, strerror(errno));
+        return EXIT_REFUSED;
+    }
+    return EXIT_FINE;
+}
+
+static enum oh__log_level level_of(const struct oh__trace_event *ev)
+{
+    return ev->code >= 300 ? OH__LOG_WARN : OH__LOG_INFO;
+}
+
+/* Decisions become log lines; messages and state changes are for trace commands, which are not listening here. */
+static void on_trace(void *ctx, const struct oh__trace_event *ev)
+{
+    struct oh__host *host = ctx;
+    char code[16], peer[OH_ADDR_TEXT_MAX];
+
+    if (ev->kind != OH__TRACE_DECISION || !oh__log_wants(host->log, level_of(ev)))
+        return;
+    snprintf(code, sizeof code, "%d", ev->code);
+    peer[0] = 0;
+    if (ev->peer)
+        oh_addr_text(ev->peer, peer);
+    const struct oh__log_field fields[] = {{"call", ev->call},
+                                           {"who", ev->who},
+                                           {"peer", oh_span_str(peer)},
+                                           {"code", oh_span_str(ev->code ? code : "")},
+                                           {"why", ev->text}};
+
+    oh__log_event(host->log, level_of(ev), ev->name, fields, sizeof fields / sizeof *fields);
+}
+
+static int make_shards(struct oh__host *host)
+{
+    const struct oh__settings *settings = oh__config_settings(host->config);
+
+    for (unsigned i = 0; i < OH__SHARDS; i++) {
+        struct oh__serve_options o = {.shared = &host->shared,
+                                      .shard = (uint8_t)i,
+                                      .shards = OH__SHARDS,
+                                      .transactions_max = settings->transactions_max / OH__SHARDS,
+                                      .completed_max = settings->completed_max / OH__SHARDS,
+                                      .settings = settings};
+
+        pthread_mutex_init(&host->shards[i].lock, NULL);
+        if (oh__entropy(o.seed, sizeof o.seed) != OH_OK || oh__serve_new(&o, host->started, &host->shards[i].serve) != OH_OK) {
+            fprintf(stderr, "offhook: not enough memory to start\n");
+            return EXIT_REFUSED;
+        }
+    }
+    return EXIT_FINE;
+}
+
+static uint64_t policy_clock(void *ctx)
+{
+    (void)ctx;
+    return oh__clock_now();
+}
+
+static void policy_log(void *ctx, struct oh_span text)
+{
+    struct oh__host *host = ctx;
+
+    oh__log_event(host->log, OH__LOG_INFO, "policy", &(struct oh__log_field){"msg", text}, 1);
+}
+
+static int make_policy(struct oh__host *host)
+{
+    struct oh__policy_shared_options o = {.alloc = oh_alloc_default(),
+                                          .entries_max = oh__config_process(host->config)->shared_max,
+                                          .clock = policy_clock,
+                                          .log = policy_log,
+                                          .ctx = host};
+
+    if (oh__entropy(&o.key, sizeof o.key) == OH_OK && oh__policy_shared_new(&o, &host->policy_shared) == OH_OK)
+        return EXIT_FINE;
+    fprintf(stderr, "offhook: not enough memory to start\n");
+    return EXIT_REFUSED;
+}
+
+static int start_workers(struct oh__host *host)
+{
+    for (unsigned i = 0; i < host->workers_n; i++) {
+        int r = oh__worker_start(host, i);
+
+        if (r != OH_OK) {
+            fprintf(stderr, "offhook: worker %u did not start: %s\n", i, oh_error_text(r));
+            return EXIT_REFUSED;
+        }
+    }
+    return EXIT_FINE;
+}
+
+/* What a running server consists of, besides the parts in struct oh__host. */
+struct running {
+    struct oh__host *host;
+    struct oh__control *control;
+    struct oh__maintain *maintain;
+    int signals;
+    uint64_t drain_until; /* ns; 0 = not draining */
+};
+
+static int open_signals(int *fd)
+{
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    *fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    return *fd < 0 ? EXIT_REFUSED : EXIT_FINE;
+}
+
+static void on_hangup(struct oh__host *host)
+{
+    struct oh__config_report *report = oh_alloc_zero(oh_alloc_default(), 1, sizeof *report);
+
+    if (!report)
+        return;
+    if (oh__host_reload(host, report) != OH_OK)
+        oh__config_report_print(report, stderr);
+    oh_free(oh_alloc_default(), report, sizeof *report);
+}
+
+static void on_signals(struct running *run)
+{
+    struct signalfd_siginfo info;
+
+    while (read(run->signals, &info, sizeof info) == (ssize_t)sizeof info) {
+        if (info.ssi_signo == SIGHUP)
+            on_hangup(run->host);
+        else if (run->host->phase == OH__PHASE_RUNNING)
+            oh__host_phase(run->host, OH__PHASE_DRAINING);
+        else
+            oh__host_phase(run->host, OH__PHASE_STOPPING);
+    }
+}
+
+static bool idle(struct oh__host *host)
+{
+    bool all = true;
+
+    for (unsigned i = 0; i < OH__SHARDS && all; i++) {
+        pthread_mutex_lock(&host->shards[i].lock);
+        all = oh__serve_idle(host->shards[i].serve);
+        pthread_mutex_unlock(&host->shards[i].lock);
+    }
+    return all;
+}
+
+/* Draining ends when nothing is in flight, or after DRAIN_MAX. */
+static void watch_drain(struct running *run)
+{
+    uint64_t now = oh__clock_now();
+
+    if (run->host->phase != OH__PHASE_DRAINING)
+        return;
+    if (run->drain_until == 0) {
+        run->drain_until = now + DRAIN_MAX;
+        oh__log_say(run->host->log, OH__LOG_INFO, "draining", "no new calls; waiting for what is in flight");
+    }
+    if (idle(run->host) || now >= run->drain_until)
+        oh__host_phase(run->host, OH__PHASE_STOPPING);
+}
+
+static void serve_until_stopped(struct running *run)
+{
+    struct pollfd fds[2] = {{.fd = run->signals, .events = POLLIN}, {.fd = oh__control_fd(run->control), .events = POLLIN}};
+
+    while (run->host->phase != OH__PHASE_STOPPING) {
+        poll(fds, 2, run->host->phase == OH__PHASE_RUNNING ? -1 : POLL_MS);
+        on_signals(run);
+        oh__control_run(run->control);
+        watch_drain(run);
+    }
+}
+
+static int start_rest(struct running *run)
+{
+    struct oh__host *host = run->host;
+    char why[OH__CONTROL_WHY] = "";
+    int status = start_workers(host);
+
+    if (status)
+        return status;
+    if (oh__control_open(host, &run->control, why) != OH_OK) {
+        fprintf(stderr, "offhook: %s\n", why);
+        return EXIT_REFUSED;
+    }
+    return oh__maintain_start(host, &run->maintain) == OH_OK ? EXIT_FINE : EXIT_REFUSED;
+}
+
+static int start(struct running *run)
+{
+    struct oh__host *host = run->host;
+    const struct oh__config_process *process;
+    int status;
+
+    if ((status = load_config(host)) != 0 || (status = check_no_auth(host)) != 0)
+        return status;
+    process = oh__config_process(host->config);
+    if (oh__log_open(process->log_to, (enum oh__log_level)process->log_level, &host->log) != OH_OK) {
+        fprintf(stderr, "offhook: cannot write the log to %s: %s\n", process->log_to, strerror(errno));
+        return EXIT_REFUSED;
+    }
+    host->workers_n = count_workers(host->config);
+    host->workers = oh_alloc_zero(oh_alloc_default(), host->workers_n, sizeof *host->workers);
+    host->hasher = oh__hasher_new();
+    if (!host->workers || !host->hasher)
+        return EXIT_REFUSED;
+    if ((status = open_net(host)) != 0 || (status = drop_privileges(host)) != 0 || (status = oh__state_open(host)) != 0 ||
+        (status = oh__first_accounts(host)) != 0 || (status = make_policy(host)) != 0 || (status = make_shards(host)) != 0 ||
+        (status = open_signals(&run->signals)) != 0)
+        return status;
+    atomic_store(&host->config_version, oh__config_settings(host->config)->version);
+    return start_rest(run);
+}
+
+static void stop(struct running *run)
+{
+    struct oh__host *host = run->host;
+
+    oh__control_close(run->control);
+    oh__maintain_stop(run->maintain);
+    atomic_store(&host->phase, OH__PHASE_STOPPING);
+    for (unsigned i = 0; i < host->workers_n && host->workers; i++)
+        if (host->workers[i].started)
+            oh__net_wake(host->workers[i].net);
+    for (unsigned i = 0; i < host->workers_n && host->workers; i++)
+        oh__worker_join(&host->workers[i]);
+    for (unsigned i = 0; i < OH__SHARDS; i++)
+        oh__serve_free(host->shards[i].serve);
+    oh__policy_shared_free(host->policy_shared);
+    oh__net_close(host->net);
+    oh__state_close(host);
+    oh__hasher_free(host->hasher);
+    oh__log_close(host->log);
+    oh__config_unref(host->config);
+    oh_free(oh_alloc_default(), host->workers, host->workers_n * sizeof *host->workers);
+    if (run->signals >= 0)
+        close(run->signals);
+}
+
+int oh__host_run(const struct oh__host_options *options)
+{
+    struct oh__host *host = oh_alloc_zero(oh_alloc_default(), 1, sizeof *host);
+    struct running run = {.host = host, .signals = -1};
+    uint8_t seed[32];
+
+    if (!host || oh__entropy(seed, sizeof seed) != OH_OK) {
+        fprintf(stderr, "offhook: not enough memory or entropy to start\n");
+        oh_free(oh_alloc_default(), host, sizeof *host);
+        return EXIT_REFUSED;
+    }
+    host->options = options;
+    host->started = oh__clock_now();
+    host->started_wall = oh__clock_wall();
+    host->trace = (struct oh__trace){.ctx = host, .sink = on_trace};
+    host->shared.trace = &host->trace;
+    oh__rng_init(&host->rng, seed);
+    pthread_mutex_init(&host->config_lock, NULL);
+    int status = start(&run);
+
+    if (status == EXIT_FINE) {
+        const char *warning = oh__net_warning(host->net);
+
+        oh__first_banner(host);
+        if (warning)
+            oh__log_say(host->log, OH__LOG_WARN, "receive-buffer", "%s", warning);
+        oh__log_say(host->log, OH__LOG_INFO, "started", "offhook %s is serving", OH_VERSION_TEXT);
+        serve_until_stopped(&run);
+        oh__log_say(host->log, OH__LOG_INFO, "stopped", "offhook has stopped");
+    }
+    stop(&run);
+    oh_free(oh_alloc_default(), host, sizeof *host);
+    return status;
+}

@@ -1,0 +1,82 @@
+#include "host/maintain.h"
+
+#include <time.h>
+
+#include "host/process.h"
+
+#define PERIOD_S 1
+
+struct oh__maintain {
+    struct oh__host *host;
+    pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t stop_asked;
+    bool stop;
+    int last; /* result of the last compaction, so that a failure is logged once and not every second */
+};
+
+static void compact(struct oh__maintain *m)
+{
+    struct oh__state_cursor cursor;
+
+    oh__state_cursor_init(&cursor, m->host->shared.location);
+    int r = oh__store_compact(m->host->store, oh__state_next, &cursor);
+
+    oh__state_cursor_done(&cursor);
+    if (r != OH_OK && r != m->last)
+        oh__log_say(m->host->log, OH__LOG_ERROR, "compaction-failed",
+                    "the journals in the state directory could not be synced or compacted (%s): check its disk", oh_error_text(r));
+    m->last = r;
+}
+
+static void *run(void *arg)
+{
+    struct oh__maintain *m = arg;
+    struct timespec until;
+
+    pthread_mutex_lock(&m->lock);
+    while (!m->stop) {
+        clock_gettime(CLOCK_REALTIME, &until);
+        until.tv_sec += PERIOD_S;
+        pthread_cond_timedwait(&m->stop_asked, &m->lock, &until);
+        if (m->stop)
+            break;
+        pthread_mutex_unlock(&m->lock);
+        oh__location_sweep(m->host->shared.location, oh__clock_wall());
+        compact(m);
+        pthread_mutex_lock(&m->lock);
+    }
+    pthread_mutex_unlock(&m->lock);
+    return NULL;
+}
+
+int oh__maintain_start(struct oh__host *host, struct oh__maintain **out)
+{
+    struct oh__maintain *m = oh_alloc_zero(oh_alloc_default(), 1, sizeof *m);
+
+    if (!m)
+        return OH_E_NOMEM;
+    m->host = host;
+    pthread_mutex_init(&m->lock, NULL);
+    pthread_cond_init(&m->stop_asked, NULL);
+    if (pthread_create(&m->thread, NULL, run, m) != 0) {
+        oh_free(oh_alloc_default(), m, sizeof *m);
+        return OH_E_NOMEM;
+    }
+    *out = m;
+    return OH_OK;
+}
+
+void oh__maintain_stop(struct oh__maintain *m)
+{
+    if (!m)
+        return;
+    pthread_mutex_lock(&m->lock);
+    m->stop = true;
+    pthread_cond_signal(&m->stop_asked);
+    pthread_mutex_unlock(&m->lock);
+    pthread_join(m->thread, NULL);
+    pthread_cond_destroy(&m->stop_asked);
+    pthread_mutex_destroy(&m->lock);
+    oh_free(oh_alloc_default(), m, sizeof *m);
+}
