@@ -9,8 +9,8 @@
  */
 #include <offhook/digest.h>
 
-#include "sip/fault.h"
 #include "sip/lex.h"
+#include "sip/value.h"
 
 /* X(id, name on the wire) */
 #define AUTH_PARAMS(X)            \
@@ -128,12 +128,13 @@ static int row_collect(struct oh_span rest, const char *base, struct auth_row *r
         if (which == AUTH_COUNT)
             continue;
         if (found.v[which].p)
-            return oh__fault(fault, OH_E_DUPLICATE, base, param.name.p,
-                             "an authentication parameter is there twice");
+            return oh__fail(fault, OH_E_DUPLICATE, (size_t)(param.name.p - base),
+                            "an authentication parameter is there twice");
         found.v[which] = param.value;
     }
     if (rc != OH_E_ABSENT)
-        return oh__fault(fault, rc, base, rest.p, "not a list of authentication parameters");
+        return oh__fail(fault, rc, (size_t)(rest.p - base),
+                        "not a list of authentication parameters");
     *row = found;
     return OH_OK;
 }
@@ -142,7 +143,7 @@ static int row_collect(struct oh_span rest, const char *base, struct auth_row *r
 static int row_needs(const struct auth_row *row, enum auth_param which, const char *why,
                      struct oh_fault *fault)
 {
-    return row->v[which].p ? OH_OK : oh__fault_whole(fault, OH_E_ABSENT, why);
+    return row->v[which].p ? OH_OK : oh__fail(fault, OH_E_ABSENT, 0, why);
 }
 
 static bool is_true(struct oh_span s)
@@ -194,7 +195,7 @@ static int scheme_decode(struct oh_span *rest, struct oh_span *scheme, bool *dig
                          struct oh_fault *fault)
 {
     if (oh_auth_scheme(rest, scheme) != OH_OK)
-        return oh__fault_whole(fault, OH_E_SYNTAX, "no authentication scheme");
+        return oh__fail(fault, OH_E_SYNTAX, 0, "no authentication scheme");
     *digest = oh_span_ieq(*scheme, OH_LIT("Digest"));
     return OH_OK;
 }
@@ -213,11 +214,11 @@ static int credentials_complete(const struct auth_row *row, struct oh_fault *fau
     };
 
     if (row->v[AUTH_USERNAME].p && row->v[AUTH_USERNAME_STAR].p)
-        return oh__fault_whole(fault, OH_E_SYNTAX, "username and username* together");
+        return oh__fail(fault, OH_E_SYNTAX, 0, "username and username* together");
     if (!row->v[AUTH_USERNAME].p && !row->v[AUTH_USERNAME_STAR].p)
-        return oh__fault_whole(fault, OH_E_ABSENT, "credentials without username");
+        return oh__fail(fault, OH_E_ABSENT, 0, "credentials without username");
     if (row->v[AUTH_USERNAME_STAR].p && is_true(row->v[AUTH_USERHASH]))
-        return oh__fault_whole(fault, OH_E_SYNTAX, "userhash with username*");
+        return oh__fail(fault, OH_E_SYNTAX, 0, "userhash with username*");
     for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++) {
         if (row_needs(row, needed[i].which, needed[i].why, fault) != OH_OK)
             return OH_E_ABSENT;
@@ -259,8 +260,8 @@ int oh_credentials_decode(struct oh_span value, struct oh_credentials *out, stru
     c.nc_text = row.v[AUTH_NC];
     c.has_nc = c.nc_text.p != NULL;
     if (c.has_nc && nc_decode(c.nc_text, &c.nc) != OH_OK)
-        return oh__fault(fault, OH_E_SYNTAX, value.p, c.nc_text.p,
-                         "nc is not eight hexadecimal digits");
+        return oh__fail(fault, OH_E_SYNTAX, (size_t)(c.nc_text.p - value.p),
+                        "nc is not eight hexadecimal digits");
     *out = c;
     return OH_OK;
 }
@@ -314,8 +315,8 @@ int oh_auth_info_decode(struct oh_span value, struct oh_auth_info *out, struct o
     a.nc_text = row.v[AUTH_NC];
     a.has_nc = a.nc_text.p != NULL;
     if (a.has_nc && nc_decode(a.nc_text, &a.nc) != OH_OK)
-        return oh__fault(fault, OH_E_SYNTAX, value.p, a.nc_text.p,
-                         "nc is not eight hexadecimal digits");
+        return oh__fail(fault, OH_E_SYNTAX, (size_t)(a.nc_text.p - value.p),
+                        "nc is not eight hexadecimal digits");
     *out = a;
     return OH_OK;
 }
@@ -399,28 +400,12 @@ static void put_bare(struct writer *w, enum auth_param which, struct oh_span s)
     }
 }
 
-/*
- * The string has its escapes already. A quote, a last backslash or a line end
- * that nobody escaped would end the string early, so it is made harmless here.
- */
 static void put_quoted(struct writer *w, enum auth_param which, struct oh_span s)
 {
     if (!s.p)
         return;
     put_name(w, auth_names[which]);
-    oh_buf_char(w->out, '"');
-    for (size_t i = 0; i < s.n; i++) {
-        char c = s.p[i];
-
-        if (c == '\r' || c == '\n' || c == '\0')
-            continue;
-        if (c == '"' || (c == '\\' && i + 1 == s.n))
-            oh_buf_char(w->out, '\\');
-        oh_buf_char(w->out, c);
-        if (c == '\\' && i + 1 < s.n && (s.p[i + 1] == '"' || s.p[i + 1] == '\\'))
-            oh_buf_char(w->out, s.p[++i]);
-    }
-    oh_buf_char(w->out, '"');
+    oh__put_inside(w->out, s);
 }
 
 static struct writer put_scheme(struct oh_buf *out, struct oh_span scheme)
