@@ -5,8 +5,8 @@
  * They are changed by the control thread, never by a worker, and are on disk
  * when the call returns.
  *
- * Bindings live in journals (STATE/bindings/N.log): one append-only,
- * checksummed log per worker in preallocated segments. A worker appends
+ * Bindings live in journals (STATE/bindings/WORKER-SEQUENCE.log): one
+ * append-only, checksummed log per worker in preallocated segments. A worker appends
  * records while it runs a batch and calls oh__journal_commit once before the
  * batch's replies leave: what was acknowledged survives kill -9. A record is
  * the whole state of one AOR with a version, so replay keeps the highest
@@ -58,6 +58,7 @@ struct oh__account_row {
     struct oh_span auth_name;    /* usually the user */
     struct oh_span realm;        /* fixed at creation (decision 12) */
     struct oh_span ha1[3];       /* MD5, SHA-256, SHA-512-256 as hex; empty when unknown (imports) */
+    struct oh_span userhash[3];  /* H(auth_name:realm) in the same order (RFC 7616 3.4.4); empty = not findable that way */
     struct oh_span name;         /* display name */
     uint64_t gone_at;            /* wall ms of removal: a tombstone answers 410; 0 = live */
     uint32_t flags;              /* enum oh__account_flag */
@@ -68,24 +69,30 @@ enum oh__account_flag {
     OH__ACCOUNT_BARRED = 2, /* may not call out: 403 */
 };
 
-/* Inserts or replaces accounts in one transaction, durably. OH_OK, OH_E_IO (disk full: why says so). */
+/*
+ * Inserts or replaces accounts in one transaction, durably. OH_OK; OH_E_LIMIT or OH_E_SYNTAX for a text that is too
+ * long, holds a NUL, or an empty user; OH_E_BUSY, OH_E_DENIED, OH_E_IO (disk full: why says so). All or nothing.
+ */
 int oh__store_accounts_put(struct oh__store *store, const struct oh__account_row *rows, size_t n, char why[OH__STORE_WHY]);
 
 /* Turns an account into a tombstone (gone_at) or, with gone_at 0, deletes the row. OH_OK or OH_E_ABSENT or OH_E_IO. */
 int oh__store_account_remove(struct oh__store *store, struct oh_span user, struct oh_span domain, uint64_t gone_at);
 
-/* Calls visit for every account, tombstones included; spans live during the call. Stops at the first non-zero return, which it returns. */
+/* Calls visit for every account, tombstones included; spans live during the call, which may not use the store. Stops at the first non-zero return, which it returns. */
 int oh__store_accounts_each(struct oh__store *store, int (*visit)(void *ctx, const struct oh__account_row *row), void *ctx);
 
 /* ---- bindings ---- */
 
-/*
- * The journal of a worker. One thread at a time uses a journal. */
+/* The journal of a worker, NULL when there are not so many. One thread at a time uses a journal. */
 struct oh__journal *oh__store_journal(struct oh__store *store, unsigned worker);
 
 /*
  * Adds a record to the batch in memory, having made sure that its place on disk is allocated, so that
- * commit cannot fail for want of space. OH_OK, or OH_E_FULL when the disk is full (answer 500), or OH_E_IO after a failed commit.
+ * commit cannot fail for want of space. OH_OK, or OH_E_FULL when the disk is full (answer 500), or OH_E_IO after a failed commit
+ * until oh__store_compact has found that files can be written again. OH_E_LIMIT: an empty AOR, or more than 256 KiB.
+ *
+ * To be called with the lock of the AOR's state held, the same lock that the `next` of oh__store_compact takes: what was
+ * appended before a snapshot began is then in the snapshot. It writes nothing but a full batch or segment.
  */
 int oh__journal_append(struct oh__journal *journal, struct oh_span aor, uint64_t version, struct oh_span record);
 
@@ -97,7 +104,9 @@ int oh__journal_commit(struct oh__journal *journal);
 
 /*
  * Replays snapshot and journals at start: visit gets every intact record of the highest version seen so
- * far for its AOR, and may therefore be called again for the same AOR with a higher version. A torn tail is cut off.
+ * far for its AOR, and may therefore be called again for the same AOR with a higher version. A torn tail is left out.
+ * Damage elsewhere is passed over: OH_OK then, too, with a warning in why, which is empty otherwise. OH_E_IO, OH_E_NOMEM,
+ * OH_E_VERSION, or what visit returned when that was not OH_OK. Before a replay no snapshot is ever written.
  */
 int oh__store_replay(struct oh__store *store,
                      int (*visit)(void *ctx, struct oh_span aor, uint64_t version, struct oh_span record), void *ctx,
@@ -107,6 +116,8 @@ int oh__store_replay(struct oh__store *store,
  * Compaction, run by the host's background thread about once a second: syncs, and when closed segments exceed the
  * live data writes a snapshot by asking `next` for records until it returns OH_E_ABSENT, then drops the segments
  * that the snapshot covers. next may copy out of locked tables; it is called without locks of the store held.
+ * What it gives is used before it is called again. OH_OK, or OH_E_FULL, OH_E_IO, OH_E_NOMEM or what next returned:
+ * then nothing was dropped, and the next call tries again.
  */
 int oh__store_compact(struct oh__store *store,
                       int (*next)(void *ctx, struct oh_span *aor, uint64_t *version, struct oh_span *record), void *ctx);
@@ -116,7 +127,7 @@ bool oh__store_wants_compaction(const struct oh__store *store);
 
 /* ---- backup ---- */
 
-/* Writes a consistent copy (accounts, secrets, a snapshot of bindings) into a new directory while running. OH_E_* with why. */
+/* Writes a consistent copy (accounts, secrets, a snapshot of bindings) into a new directory while running. OH_E_DUPLICATE when it is there already, or another code, with why. */
 int oh__store_backup(struct oh__store *store, const char *to_dir,
                      int (*next)(void *ctx, struct oh_span *aor, uint64_t *version, struct oh_span *record), void *ctx,
                      char why[OH__STORE_WHY]);

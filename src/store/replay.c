@@ -1,0 +1,208 @@
+/*
+ * Replay reads the journals first, newest segment first, and the snapshot
+ * last. The newest records of an AOR so come before the older ones, which are
+ * then passed over, and the table of versions holds only the AORs that are in
+ * journals, not the million that may be in the snapshot.
+ *
+ * A file that is damaged costs what is damaged: records behind the hole are
+ * whole states with sums of their own and as good as those before it.
+ */
+#define _XOPEN_SOURCE 700
+
+#include "store/files.h"
+#include "store/parts.h"
+#include "store/versions.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+struct replay {
+    struct oh__store *store;
+    int (*visit)(void *ctx, struct oh_span aor, uint64_t version, struct oh_span record);
+    void *ctx;
+    char *why;
+    struct oh__versions seen;
+    uint64_t floor; /* LSNs up to here are in the snapshot */
+    unsigned damaged_files;
+};
+
+/* The first damage is described, the rest counted. */
+static void report(struct replay *r, const char *name, const char *what, uint64_t bytes,
+                   uint64_t at)
+{
+    if (r->damaged_files++ == 0)
+        oh__why(r->why,
+                "bindings/%s is damaged (%s, %llu bytes from byte %llu): what could be read was "
+                "loaded, phones whose bindings were lost are missing until they register again",
+                name, what, (unsigned long long)bytes, (unsigned long long)at);
+}
+
+/* The records of one segment that are newer than the snapshot. */
+static int visit_records(struct replay *r, struct oh__scan *scan)
+{
+    struct oh__record record;
+    int rc;
+
+    while ((rc = oh__scan_next(scan, &record)) == OH_OK) {
+        if (record.lsn <= r->floor || record.aor.n == 0)
+            continue;
+        rc = oh__versions_note(&r->seen, record.aor, record.version);
+        if (rc == OH_E_STALE)
+            continue;
+        if (rc == OH_OK)
+            rc = r->visit(r->ctx, record.aor, record.version, record.body);
+        if (rc != OH_OK)
+            return rc;
+    }
+    return rc == OH_E_ABSENT ? OH_OK : rc;
+}
+
+/* A head of zeros is a file that was made when the power failed; anything else wrong is damage. */
+static int read_head(struct replay *r, int fd, const char *name, struct oh__file_head *head)
+{
+    static const char zeros[OH__FILE_HEAD];
+    char bytes[OH__FILE_HEAD];
+    size_t got;
+    int rc = oh__files_read(fd, bytes, sizeof(bytes), 0, &got);
+
+    if (rc != OH_OK)
+        return rc;
+    if (got < sizeof(bytes) || memcmp(bytes, zeros, sizeof(bytes)) == 0)
+        return OH_E_ABSENT;
+    rc = oh__file_head_get(bytes, OH__SEGMENT_MAGIC, head);
+    if (rc != OH_E_CORRUPT)
+        return rc;
+    report(r, name, "its head", OH__FILE_HEAD, 0);
+    return OH_E_ABSENT;
+}
+
+static int replay_segment(struct replay *r, const struct oh__segment *s)
+{
+    int fd = openat(r->store->bind_fd, s->name, O_RDONLY | O_CLOEXEC);
+    struct oh__file_head head;
+    struct oh__scan scan;
+    int rc;
+
+    if (fd < 0)
+        return OH_E_IO;
+    rc = read_head(r, fd, s->name, &head);
+    if (rc == OH_OK)
+        rc = oh__scan_init(&scan, fd, &head);
+    if (rc != OH_OK) {
+        close(fd);
+        return rc == OH_E_ABSENT ? OH_OK : rc;
+    }
+    rc = visit_records(r, &scan);
+    if (scan.damaged)
+        report(r, s->name, "in its middle", scan.damaged, scan.first);
+    oh__scan_done(&scan);
+    close(fd);
+    return rc;
+}
+
+/* The snapshot's records; *complete tells whether the last one was there and counted right. */
+static int visit_snapshot(struct replay *r, struct oh__scan *scan, bool *complete)
+{
+    struct oh__record record;
+    uint64_t n = 0;
+    int rc;
+
+    *complete = false;
+    while ((rc = oh__scan_next(scan, &record)) == OH_OK) {
+        if (record.aor.n == 0) {
+            *complete = record.version == n;
+            return OH_OK;
+        }
+        n++;
+        if (oh__versions_check(&r->seen, record.aor, record.version) != OH_OK)
+            continue;
+        rc = r->visit(r->ctx, record.aor, record.version, record.body);
+        if (rc != OH_OK)
+            return rc;
+    }
+    return rc == OH_E_ABSENT ? OH_OK : rc;
+}
+
+static int replay_snapshot(struct replay *r, int fd, const struct oh__file_head *head)
+{
+    struct oh__scan scan;
+    bool complete;
+    int rc = oh__scan_init(&scan, fd, head);
+
+    if (rc != OH_OK)
+        return rc;
+    rc = visit_snapshot(r, &scan, &complete);
+    if (rc == OH_OK && !complete)
+        report(r, OH__SNAPSHOT_NAME, scan.damaged ? "in its middle" : "its end is missing",
+               scan.damaged ? scan.damaged : scan.gap,
+               scan.damaged || scan.gap ? scan.first : scan.offset + scan.at);
+    oh__scan_done(&scan);
+    return rc;
+}
+
+static int newest_first(const void *a, const void *b)
+{
+    uint64_t x = (*(struct oh__segment *const *)a)->sequence;
+    uint64_t y = (*(struct oh__segment *const *)b)->sequence;
+
+    return (x < y) - (x > y);
+}
+
+/* All segments in order. The list does not change: nobody appends before the replay has ended. */
+static int replay_segments(struct replay *r)
+{
+    struct oh__segment **sorted;
+    size_t n = 0, i = 0;
+    int rc = OH_OK;
+
+    for (struct oh__segment *s = r->store->segments; s; s = s->next)
+        n++;
+    if (n == 0)
+        return OH_OK;
+    sorted = oh_alloc_zero(oh_alloc_default(), n, sizeof(struct oh__segment *));
+    if (!sorted)
+        return OH_E_NOMEM;
+    for (struct oh__segment *s = r->store->segments; s; s = s->next)
+        sorted[i++] = s;
+    qsort(sorted, n, sizeof(struct oh__segment *), newest_first);
+    for (i = 0; i < n && rc == OH_OK; i++)
+        rc = replay_segment(r, sorted[i]);
+    oh_free(oh_alloc_default(), sorted, n * sizeof(struct oh__segment *));
+    return rc;
+}
+
+int oh__store_replay(struct oh__store *store,
+                     int (*visit)(void *ctx, struct oh_span aor, uint64_t version,
+                                  struct oh_span record),
+                     void *ctx, char why[OH__STORE_WHY])
+{
+    struct replay r = {.store = store, .visit = visit, .ctx = ctx, .why = why};
+    struct oh__file_head head = {.floor = 0};
+    int fd = -1, rc;
+
+    oh__why(why, "%s", "");
+    sqlite3_randomness(sizeof(r.seen.key), &r.seen.key);
+    rc = store->dir ? oh__snapshot_open(store->bind_fd, &fd, &head) : OH_E_ABSENT;
+    if (rc == OH_E_CORRUPT)
+        report(&r, OH__SNAPSHOT_NAME, "its head", OH__FILE_HEAD, 0);
+    if (rc == OH_OK || rc == OH_E_ABSENT || rc == OH_E_CORRUPT) {
+        r.floor = rc == OH_OK ? head.floor : 0;
+        rc = replay_segments(&r);
+    }
+    if (rc == OH_OK && fd >= 0)
+        rc = replay_snapshot(&r, fd, &head);
+    if (fd >= 0)
+        close(fd);
+    oh__versions_done(&r.seen);
+    if (rc == OH_E_IO)
+        oh__files_fail(why, EIO, "read the bindings in", store->dir);
+    if (rc != OH_OK)
+        return rc;
+    pthread_mutex_lock(&store->lock);
+    store->replayed = true;
+    store->suspect = r.damaged_files > 0;
+    pthread_mutex_unlock(&store->lock);
+    return OH_OK;
+}

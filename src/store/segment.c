@@ -1,0 +1,375 @@
+/*
+ * Segments are files of a fixed size, allocated before a record is accepted
+ * for them, so that a full disk is found out when it can still be answered.
+ * When a snapshot covers a segment it becomes a spare and is overwritten: the
+ * file system then changes data only, which is what makes a sync cheap. The
+ * old content stays behind the new and is told from it by the salt.
+ */
+#define _XOPEN_SOURCE 700
+
+#include "store/files.h"
+#include "store/parts.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static struct oh__segment *segment_new(void)
+{
+    struct oh__segment *s = oh_alloc_zero(oh_alloc_default(), 1, sizeof(*s));
+
+    if (s)
+        s->fd = -1;
+    return s;
+}
+
+static void segment_free(struct oh__segment *s)
+{
+    if (s->fd >= 0)
+        close(s->fd);
+    oh_free(oh_alloc_default(), s, sizeof(*s));
+}
+
+/* Reads "7-42.log" or "spare-42.log"; the number behind the dash. */
+static bool parse_name(struct oh_span name, bool *spare, uint64_t *sequence)
+{
+    ptrdiff_t dash = oh_span_find(name, '-');
+    struct oh_span worker, rest;
+    uint32_t number;
+
+    if (dash < 0 || name.n < (size_t)dash + 6 || name.n >= OH__NAME_ROOM ||
+        !oh_span_eq(oh_span_from(name, name.n - 4), OH_LIT(".log")))
+        return false;
+    worker = oh_span_head(name, (size_t)dash);
+    rest = oh_span_from(oh_span_head(name, name.n - 4), (size_t)dash + 1);
+    *spare = oh_span_eq(worker, OH_LIT("spare"));
+    return (*spare || oh_span_u32(worker, UINT32_MAX, &number) == OH_OK) &&
+           oh_span_u64(rest, UINT64_MAX - 1, sequence) == OH_OK;
+}
+
+/* Puts a segment of an earlier run into the list; its head may be unreadable, replay tells. */
+static int adopt(struct oh__store *store, const char *name, uint64_t sequence)
+{
+    int fd = openat(store->bind_fd, name, O_RDONLY | O_CLOEXEC);
+    char bytes[OH__FILE_HEAD];
+    struct oh__file_head head;
+    struct oh__segment *s;
+    struct stat st;
+    size_t got;
+
+    if (fd < 0)
+        return oh__files_code(errno);
+    s = segment_new();
+    if (!s || fstat(fd, &st) != 0 || oh__files_read(fd, bytes, sizeof(bytes), 0, &got) != OH_OK) {
+        int rc = s ? OH_E_IO : OH_E_NOMEM;
+
+        close(fd);
+        if (s)
+            segment_free(s);
+        return rc;
+    }
+    close(fd);
+    if (got == sizeof(bytes) && oh__file_head_get(bytes, OH__SEGMENT_MAGIC, &head) == OH_OK &&
+        head.generation >= store->generation)
+        store->generation = head.generation + 1;
+    snprintf(s->name, sizeof(s->name), "%s", name);
+    s->sequence = sequence;
+    s->size = (uint64_t)st.st_size;
+    s->closed = true;
+    s->next = store->segments;
+    store->segments = s;
+    store->closed_bytes += s->size;
+    return OH_OK;
+}
+
+/* Looks at one name of the directory. What is not ours is left alone. */
+static int find_one(struct oh__store *store, const char *name)
+{
+    uint64_t sequence;
+    bool spare;
+
+    if (!parse_name(oh_span_str(name), &spare, &sequence))
+        return OH_OK;
+    if (sequence >= store->next_sequence)
+        store->next_sequence = sequence + 1;
+    if (!spare)
+        return adopt(store, name, sequence);
+    if (!store->read_only)
+        unlinkat(store->bind_fd, name, 0);
+    return OH_OK;
+}
+
+/* The snapshot counts for the generation, too: after a backup it is all there is. */
+static int find_snapshot(struct oh__store *store)
+{
+    struct oh__file_head head;
+    struct stat st;
+    int fd, rc = oh__snapshot_open(store->bind_fd, &fd, &head);
+
+    if (rc == OH_E_ABSENT || rc == OH_E_CORRUPT)
+        return OH_OK; /* replay tells what was lost */
+    if (rc != OH_OK)
+        return rc;
+    if (head.generation >= store->generation)
+        store->generation = head.generation + 1;
+    if (fstat(fd, &st) == 0)
+        store->live_bytes = (uint64_t)st.st_size;
+    close(fd);
+    return OH_OK;
+}
+
+int oh__segments_find(struct oh__store *store, char why[OH__STORE_WHY])
+{
+    int fd = openat(store->bind_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), rc;
+    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+    struct dirent *entry;
+
+    store->generation = 1;
+    store->next_sequence = 1;
+    if (!dir) {
+        rc = oh__files_fail(why, errno, "read the bindings in", store->dir);
+        if (fd >= 0)
+            close(fd);
+        return rc;
+    }
+    rc = find_snapshot(store);
+    while (rc == OH_OK && (entry = readdir(dir)))
+        rc = find_one(store, entry->d_name);
+    closedir(dir);
+    if (rc == OH_E_VERSION)
+        oh__why(why, "the bindings in %s were written by a newer offhook: upgrade the program",
+                store->dir);
+    else if (rc != OH_OK)
+        oh__why(why, "cannot read the bindings in %s: %s", store->dir, oh_error_text(rc));
+    store->lsn = store->generation << 40; /* 10^12 records per run, 16 million runs */
+    return rc;
+}
+
+/* Makes a file and allocates all of it. */
+static int make_spare(struct oh__store *store, uint64_t sequence, struct oh__segment **out)
+{
+    struct oh__segment *s = segment_new();
+    int err;
+
+    if (!s)
+        return OH_E_NOMEM;
+    snprintf(s->name, sizeof(s->name), "spare-%" PRIu64 ".log", sequence);
+    s->fd = openat(store->bind_fd, s->name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    err = s->fd < 0 ? errno : posix_fallocate(s->fd, 0, (off_t)store->segment_bytes);
+    if (err) {
+        if (s->fd >= 0)
+            unlinkat(store->bind_fd, s->name, 0);
+        segment_free(s);
+        errno = err;
+        return oh__files_code(err);
+    }
+    s->size = store->segment_bytes;
+    *out = s;
+    return OH_OK;
+}
+
+/* Turns a spare into a worker's segment: the head first, then the name that makes it count. */
+static int dedicate(struct oh__store *store, struct oh__segment *s, unsigned worker,
+                    uint64_t sequence)
+{
+    struct oh__file_head head = {
+        .magic = OH__SEGMENT_MAGIC,
+        .worker = worker,
+        .sequence = sequence,
+        .generation = store->generation,
+    };
+    char bytes[OH__FILE_HEAD], name[OH__NAME_ROOM];
+    int rc;
+
+    sqlite3_randomness(sizeof(head.salt), head.salt);
+    oh__file_head_put(bytes, &head);
+    snprintf(name, sizeof(name), "%u-%" PRIu64 ".log", worker, sequence);
+    rc = oh__files_write(s->fd, bytes, sizeof(bytes), 0);
+    if (rc == OH_OK && renameat(store->bind_fd, s->name, store->bind_fd, name) != 0)
+        rc = oh__files_code(errno);
+    if (rc != OH_OK)
+        return rc;
+    memcpy(s->name, name, sizeof(name));
+    s->seed = oh__file_seed(&head);
+    s->sequence = sequence;
+    s->closed = s->covered = false;
+    s->dirty = true;
+    store->dir_dirty = true;
+    return OH_OK;
+}
+
+int oh__segment_take(struct oh__store *store, unsigned worker, struct oh__segment **out)
+{
+    struct oh__segment *s;
+    int rc = OH_OK;
+
+    pthread_mutex_lock(&store->lock);
+    s = store->spares;
+    if (s) {
+        store->spares = s->next;
+        store->spares_n--;
+    } else {
+        rc = make_spare(store, store->next_sequence++, &s);
+    }
+    if (rc == OH_OK) {
+        rc = dedicate(store, s, worker, store->next_sequence++);
+        if (rc != OH_OK) {
+            unlinkat(store->bind_fd, s->name, 0);
+            segment_free(s);
+        }
+    }
+    if (rc == OH_OK) {
+        s->next = store->segments;
+        store->segments = s;
+        *out = s;
+    }
+    pthread_mutex_unlock(&store->lock);
+    return rc;
+}
+
+void oh__segment_close(struct oh__store *store, struct oh__segment *segment)
+{
+    pthread_mutex_lock(&store->lock);
+    segment->closed = true;
+    store->closed_bytes += segment->size;
+    pthread_mutex_unlock(&store->lock);
+}
+
+/* The next segment behind `after` that needs the disk's attention; NULL at the end. */
+static struct oh__segment *next_open(struct oh__store *store, struct oh__segment *after,
+                                     bool *closed)
+{
+    struct oh__segment *s;
+
+    pthread_mutex_lock(&store->lock);
+    s = after ? after->next : store->segments;
+    while (s && s->fd < 0)
+        s = s->next;
+    *closed = s && s->closed;
+    pthread_mutex_unlock(&store->lock);
+    return s;
+}
+
+int oh__segments_sync(struct oh__store *store)
+{
+    struct oh__segment *s = NULL;
+    bool closed;
+    int rc = OH_OK;
+
+    while ((s = next_open(store, s, &closed))) {
+        /* The mark goes before the sync: a write that comes meanwhile sets it again. */
+        if (atomic_exchange(&s->dirty, false) && fdatasync(s->fd) != 0) {
+            s->dirty = true;
+            rc = OH_E_IO;
+        } else if (closed) {
+            close(s->fd);
+            s->fd = -1;
+        }
+    }
+    if (atomic_exchange(&store->dir_dirty, false) && fsync(store->bind_fd) != 0) {
+        store->dir_dirty = true;
+        rc = OH_E_IO;
+    }
+    return rc;
+}
+
+uint64_t oh__segments_cover(struct oh__store *store)
+{
+    uint64_t floor;
+
+    pthread_mutex_lock(&store->lock);
+    floor = store->lsn;
+    for (struct oh__segment *s = store->segments; s; s = s->next)
+        s->covered = s->closed;
+    pthread_mutex_unlock(&store->lock);
+    return floor;
+}
+
+/* Keeps a covered segment as a spare; false when it is not of the right size or cannot be kept. */
+static bool keep(struct oh__store *store, struct oh__segment *s)
+{
+    char name[OH__NAME_ROOM];
+
+    if (store->spares_n >= OH__SPARES || s->size != store->segment_bytes)
+        return false;
+    if (s->fd < 0)
+        s->fd = openat(store->bind_fd, s->name, O_RDWR | O_CLOEXEC);
+    snprintf(name, sizeof(name), "spare-%" PRIu64 ".log", s->sequence);
+    if (s->fd < 0 || renameat(store->bind_fd, s->name, store->bind_fd, name) != 0)
+        return false;
+    memcpy(s->name, name, sizeof(name));
+    s->sequence = 0;
+    s->next = store->spares;
+    store->spares = s;
+    store->spares_n++;
+    return true;
+}
+
+void oh__segments_uncover(struct oh__store *store, bool done)
+{
+    pthread_mutex_lock(&store->lock);
+    for (struct oh__segment **at = &store->segments; *at;) {
+        struct oh__segment *s = *at;
+
+        if (!done || !s->covered) {
+            s->covered = false;
+            at = &s->next;
+            continue;
+        }
+        *at = s->next;
+        store->closed_bytes -= s->size;
+        store->dir_dirty = true;
+        if (keep(store, s))
+            continue;
+        unlinkat(store->bind_fd, s->name, 0);
+        segment_free(s);
+    }
+    pthread_mutex_unlock(&store->lock);
+}
+
+int oh__segments_prepare(struct oh__store *store)
+{
+    for (;;) {
+        struct oh__segment *s;
+        uint64_t sequence;
+        bool enough;
+        int rc;
+
+        pthread_mutex_lock(&store->lock);
+        enough = store->spares_n >= OH__SPARES;
+        sequence = enough ? 0 : store->next_sequence++;
+        pthread_mutex_unlock(&store->lock);
+        if (enough)
+            return OH_OK;
+        rc = make_spare(store, sequence, &s);
+        if (rc != OH_OK)
+            return rc;
+        pthread_mutex_lock(&store->lock);
+        s->next = store->spares;
+        store->spares = s;
+        store->spares_n++;
+        pthread_mutex_unlock(&store->lock);
+    }
+}
+
+static void free_list(struct oh__segment **list)
+{
+    while (*list) {
+        struct oh__segment *s = *list;
+
+        *list = s->next;
+        segment_free(s);
+    }
+}
+
+void oh__segments_done(struct oh__store *store)
+{
+    for (struct oh__segment *s = store->spares; s; s = s->next)
+        unlinkat(store->bind_fd, s->name, 0);
+    free_list(&store->segments);
+    free_list(&store->spares);
+}
