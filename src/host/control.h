@@ -11,7 +11,7 @@
 #include <offhook/error.h>
 
 #define OH__CONTROL_SCHEMA 1
-#define OH__CONTROL_WHY 256
+#define OH__CONTROL_WHY    256
 
 struct oh__host;
 struct oh__control;

@@ -13,12 +13,13 @@
 #include "host/process.h"
 
 #define FIRST_FILE "first-accounts.txt"
-#define ADDRS_MAX 16
+#define ADDRS_MAX  16
 
 static const char *const FIRST_USERS[] = {"101", "102"};
 #define FIRST_N 2
 
-/* The realm is fixed at creation; without a domain of its own the account serves every name of this machine (decision 12). */
+/* The realm is fixed at creation; without a domain of its own the account serves every name of this
+ * machine (decision 12). */
 static int make_one(struct oh__host *host, const char *user, const char *password)
 {
     const struct oh__settings *settings = oh__config_settings(host->config);
@@ -51,7 +52,8 @@ static int leave_file(const char *state, char passwords[FIRST_N][OH__PASSWORD_MA
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 
     if (fd < 0) {
-        fprintf(stderr, "offhook: cannot write %s (%s): make the directory writable\n", path, strerror(errno));
+        fprintf(stderr, "offhook: cannot write %s (%s): make the directory writable\n", path,
+                strerror(errno));
         return 9;
     }
     for (unsigned i = 0; i < FIRST_N; i++)
@@ -78,7 +80,8 @@ int oh__first_accounts(struct oh__host *host)
         status = make_one(host, FIRST_USERS[i], passwords[i]);
     if (status || !isatty(STDOUT_FILENO))
         return status;
-    printf("\nTwo accounts were made. Their passwords are shown only now (`offhook user passwd 101` makes a new one):\n\n");
+    printf(
+        "\nTwo accounts were made. Their passwords are shown only now (`offhook user passwd 101` makes a new one):\n\n");
     for (unsigned i = 0; i < FIRST_N; i++)
         printf("    user %s   password %s\n", FIRST_USERS[i], passwords[i]);
     printf("\n");
@@ -132,14 +135,18 @@ void oh__first_banner(struct oh__host *host)
     printf("offhook %s serves on", OH_VERSION_TEXT);
     for (unsigned i = 0; i < settings->listeners_n; i++) {
         oh_addr_text(&settings->listeners[i].addr, text);
-        printf("%s %.*s:%s", i ? "," : "", OH_PRI(oh_transport_param(settings->listeners[i].transport)), text);
+        printf("%s %.*s:%s", i ? "," : "",
+               OH_PRI(oh_transport_param(settings->listeners[i].transport)), text);
     }
-    printf("\nState: %s   %u worker(s)   %u account(s)\n", process->state, host->workers_n, oh__accounts_count(host->shared.accounts));
+    printf("\nState: %s   %u worker(s)   %u account(s)\n", process->state, host->workers_n,
+           oh__accounts_count(host->shared.accounts));
     printf("\nTo connect a phone, enter in its account settings:\n\n");
     print_servers(settings);
     printf("    user     101\n    password the one of that account\n\n");
-    printf("See who is registered: offhook phones    Why did a call fail: offhook why    Stop: Ctrl-C\n");
+    printf(
+        "See who is registered: offhook phones    Why did a call fail: offhook why    Stop: Ctrl-C\n");
     if (settings->no_auth)
-        printf("\n*** NO AUTHENTICATION (--no-auth): everybody who can reach this server may register and call. ***\n");
+        printf(
+            "\n*** NO AUTHENTICATION (--no-auth): everybody who can reach this server may register and call. ***\n");
     fflush(stdout);
 }

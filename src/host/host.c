@@ -21,8 +21,8 @@
 #include "host/process.h"
 
 #define DRAIN_MAX (10 * OH__SEC) /* transactions still in flight then are given up */
-#define POLL_MS 200
-#define WHY_MAX 512
+#define POLL_MS   200
+#define WHY_MAX   512
 
 enum { EXIT_FINE = 0, EXIT_CONNECTION = 5, EXIT_REFUSED = 9 };
 
@@ -45,7 +45,8 @@ static int load_config(struct oh__host *host)
     return r == OH_OK ? EXIT_FINE : EXIT_REFUSED;
 }
 
-/* Without authentication only this machine may reach us, unless somebody says twice that he means it. */
+/* Without authentication only this machine may reach us, unless somebody says twice that he means
+ * it. */
 static int check_no_auth(const struct oh__host *host)
 {
     const struct oh__settings *settings = oh__config_settings(host->config);
@@ -57,10 +58,11 @@ static int check_no_auth(const struct oh__host *host)
         if (oh_addr_is_loopback(&settings->listeners[i].addr))
             continue;
         oh_addr_text(&settings->listeners[i].addr, text);
-        fprintf(stderr,
-                "offhook: --no-auth with the listener %s would let every stranger register and call.\n"
-                "Listen on loopback only (--listen udp:127.0.0.1:5060), or say --no-auth=anywhere if that is what you want.\n",
-                text);
+        fprintf(
+            stderr,
+            "offhook: --no-auth with the listener %s would let every stranger register and call.\n"
+            "Listen on loopback only (--listen udp:127.0.0.1:5060), or say --no-auth=anywhere if that is what you want.\n",
+            text);
         return EXIT_REFUSED;
     }
     return EXIT_FINE;
@@ -82,7 +84,8 @@ static void net_options(const struct oh__host *host, struct oh__net_options *o)
 
     memset(o, 0, sizeof *o);
     for (unsigned i = 0; i < settings->listeners_n; i++)
-        o->listeners[i] = (struct oh__listener){settings->listeners[i].transport, settings->listeners[i].addr};
+        o->listeners[i] = (struct oh__listener){settings->listeners[i].transport,
+                                                settings->listeners[i].addr};
     o->listeners_n = settings->listeners_n;
     o->workers = host->workers_n;
     o->stream_limits = settings->limits;
@@ -131,7 +134,10 @@ static int drop_privileges(const struct oh__host *host)
     const struct passwd *pw = getpwnam(name);
 
     if (!pw) {
-        fprintf(stderr, "offhook: there is no user '%s' on this machine (setting user): make it, or name another\n", name);
+        fprintf(
+            stderr,
+            "offhook: there is no user '%s' on this machine (setting user): make it, or name another\n",
+            name);
         return EXIT_REFUSED;
     }
     if (initgroups(name, pw->pw_gid) != 0 || setgid(pw->pw_gid) != 0 || setuid(pw->pw_uid) != 0) {
@@ -146,7 +152,8 @@ static enum oh__log_level level_of(const struct oh__trace_event *ev)
     return ev->code >= 300 ? OH__LOG_WARN : OH__LOG_INFO;
 }
 
-/* Decisions become log lines; messages and state changes are for trace commands, which are not listening here. */
+/* Decisions become log lines; messages and state changes are for trace commands, which are not
+ * listening here. */
 static void on_trace(void *ctx, const struct oh__trace_event *ev)
 {
     struct oh__host *host = ctx;
@@ -180,7 +187,8 @@ static int make_shards(struct oh__host *host)
                                       .settings = settings};
 
         pthread_mutex_init(&host->shards[i].lock, NULL);
-        if (oh__entropy(o.seed, sizeof o.seed) != OH_OK || oh__serve_new(&o, host->started, &host->shards[i].serve) != OH_OK) {
+        if (oh__entropy(o.seed, sizeof o.seed) != OH_OK ||
+            oh__serve_new(&o, host->started, &host->shards[i].serve) != OH_OK) {
             fprintf(stderr, "offhook: not enough memory to start\n");
             return EXIT_REFUSED;
         }
@@ -203,13 +211,15 @@ static void policy_log(void *ctx, struct oh_span text)
 
 static int make_policy(struct oh__host *host)
 {
-    struct oh__policy_shared_options o = {.alloc = oh_alloc_default(),
-                                          .entries_max = oh__config_process(host->config)->shared_max,
-                                          .clock = policy_clock,
-                                          .log = policy_log,
-                                          .ctx = host};
+    struct oh__policy_shared_options o = {
+        .alloc = oh_alloc_default(),
+        .entries_max = oh__config_process(host->config)->shared_max,
+        .clock = policy_clock,
+        .log = policy_log,
+        .ctx = host};
 
-    if (oh__entropy(&o.key, sizeof o.key) == OH_OK && oh__policy_shared_new(&o, &host->policy_shared) == OH_OK)
+    if (oh__entropy(&o.key, sizeof o.key) == OH_OK &&
+        oh__policy_shared_new(&o, &host->policy_shared) == OH_OK)
         return EXIT_FINE;
     fprintf(stderr, "offhook: not enough memory to start\n");
     return EXIT_REFUSED;
@@ -297,7 +307,8 @@ static void watch_drain(struct running *run)
         return;
     if (run->drain_until == 0) {
         run->drain_until = now + DRAIN_MAX;
-        oh__log_say(run->host->log, OH__LOG_INFO, "draining", "no new calls; waiting for what is in flight");
+        oh__log_say(run->host->log, OH__LOG_INFO, "draining",
+                    "no new calls; waiting for what is in flight");
     }
     if (idle(run->host) || now >= run->drain_until)
         oh__host_phase(run->host, OH__PHASE_STOPPING);
@@ -305,7 +316,8 @@ static void watch_drain(struct running *run)
 
 static void serve_until_stopped(struct running *run)
 {
-    struct pollfd fds[2] = {{.fd = run->signals, .events = POLLIN}, {.fd = oh__control_fd(run->control), .events = POLLIN}};
+    struct pollfd fds[2] = {{.fd = run->signals, .events = POLLIN},
+                            {.fd = oh__control_fd(run->control), .events = POLLIN}};
 
     while (run->host->phase != OH__PHASE_STOPPING) {
         poll(fds, 2, run->host->phase == OH__PHASE_RUNNING ? -1 : POLL_MS);
@@ -339,8 +351,10 @@ static int start(struct running *run)
     if ((status = load_config(host)) != 0 || (status = check_no_auth(host)) != 0)
         return status;
     process = oh__config_process(host->config);
-    if (oh__log_open(process->log_to, (enum oh__log_level)process->log_level, &host->log) != OH_OK) {
-        fprintf(stderr, "offhook: cannot write the log to %s: %s\n", process->log_to, strerror(errno));
+    if (oh__log_open(process->log_to, (enum oh__log_level)process->log_level, &host->log) !=
+        OH_OK) {
+        fprintf(stderr, "offhook: cannot write the log to %s: %s\n", process->log_to,
+                strerror(errno));
         return EXIT_REFUSED;
     }
     host->workers_n = count_workers(host->config);
@@ -348,8 +362,9 @@ static int start(struct running *run)
     host->hasher = oh__hasher_new();
     if (!host->workers || !host->hasher)
         return EXIT_REFUSED;
-    if ((status = open_net(host)) != 0 || (status = drop_privileges(host)) != 0 || (status = oh__state_open(host)) != 0 ||
-        (status = oh__first_accounts(host)) != 0 || (status = make_policy(host)) != 0 || (status = make_shards(host)) != 0 ||
+    if ((status = open_net(host)) != 0 || (status = drop_privileges(host)) != 0 ||
+        (status = oh__state_open(host)) != 0 || (status = oh__first_accounts(host)) != 0 ||
+        (status = make_policy(host)) != 0 || (status = make_shards(host)) != 0 ||
         (status = open_signals(&run->signals)) != 0)
         return status;
     atomic_store(&host->config_version, oh__config_settings(host->config)->version);

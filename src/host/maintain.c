@@ -12,7 +12,8 @@ struct oh__maintain {
     pthread_mutex_t lock;
     pthread_cond_t stop_asked;
     bool stop;
-    int last; /* result of the last compaction, so that a failure is logged once and not every second */
+    int last; /* result of the last compaction, so that a failure is logged once and not every
+                 second */
 };
 
 static void compact(struct oh__maintain *m)
@@ -24,8 +25,10 @@ static void compact(struct oh__maintain *m)
 
     oh__state_cursor_done(&cursor);
     if (r != OH_OK && r != m->last)
-        oh__log_say(m->host->log, OH__LOG_ERROR, "compaction-failed",
-                    "the journals in the state directory could not be synced or compacted (%s): check its disk", oh_error_text(r));
+        oh__log_say(
+            m->host->log, OH__LOG_ERROR, "compaction-failed",
+            "the journals in the state directory could not be synced or compacted (%s): check its disk",
+            oh_error_text(r));
     m->last = r;
 }
 

@@ -49,14 +49,15 @@ static struct oh_span short_uri(struct oh__serve *s, struct oh_span text)
     struct oh_uri uri;
     struct oh_buf b = oh__arena_buf(s, 256);
 
-    if (oh_uri_parse(text, &uri, NULL) != OH_OK || uri.scheme == OH_SCHEME_OTHER || uri.scheme == OH_SCHEME_TEL)
+    if (oh_uri_parse(text, &uri, NULL) != OH_OK || uri.scheme == OH_SCHEME_OTHER ||
+        uri.scheme == OH_SCHEME_TEL)
         return text;
     oh_uri_aor(&uri, &b);
     return b.full || b.n == 0 ? text : oh_buf_view(&b);
 }
 
-void oh__decide(struct oh__serve *s, const struct oh__request *rq, enum oh__decision_kind kind, unsigned code, const char *why,
-                const char *fix)
+void oh__decide(struct oh__serve *s, const struct oh__request *rq, enum oh__decision_kind kind,
+                unsigned code, const char *why, const char *fix)
 {
     const struct oh_msg *m = rq->msg;
     struct oh__decision d;
@@ -85,7 +86,8 @@ void oh__decide(struct oh__serve *s, const struct oh__request *rq, enum oh__deci
                                                                .code = (int)code});
 }
 
-void oh__refuse(struct oh__serve *s, const struct oh__request *rq, const struct oh__refusal *refusal)
+void oh__refuse(struct oh__serve *s, const struct oh__request *rq,
+                const struct oh__refusal *refusal)
 {
     struct oh_reply reply = {.code = refusal->code,
                              .reason = oh_span_str(refusal->reason),
@@ -107,7 +109,10 @@ static enum oh__decision_kind kind_of(const struct oh_msg *m)
     return m->method == OH_METHOD_INVITE ? OH__DECISION_CALL_FAILED : OH__DECISION_REQUEST_REFUSED;
 }
 
-void oh__refuse_simply(struct oh__serve *s, const struct oh__request *rq, unsigned code, const char *why, const char *fix)
+void oh__refuse_simply(struct oh__serve *s, const struct oh__request *rq, unsigned code,
+                       const char *why, const char *fix)
 {
-    oh__refuse(s, rq, &(struct oh__refusal){.code = code, .why = why, .fix = fix, .kind = kind_of(rq->msg)});
+    oh__refuse(
+        s, rq,
+        &(struct oh__refusal){.code = code, .why = why, .fix = fix, .kind = kind_of(rq->msg)});
 }

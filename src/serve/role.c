@@ -6,9 +6,11 @@
  */
 #include "serve/internal.h"
 
-#define ROUTES_OF_OURS_MAX 4 /* two per pass through us; a spiral inside one process may stack two passes */
+#define ROUTES_OF_OURS_MAX \
+    4 /* two per pass through us; a spiral inside one process may stack two passes */
 
-/* A URI value of Route or Request-URI that names this server, with the token in its user part, if any. */
+/* A URI value of Route or Request-URI that names this server, with the token in its user part, if
+ * any. */
 static bool is_ours(struct oh__serve *s, const struct oh__request *rq, const struct oh_uri *uri)
 {
     if (uri->scheme != OH_SCHEME_SIP && uri->scheme != OH_SCHEME_SIPS)
@@ -44,17 +46,20 @@ static int read_token(struct oh__serve *s, struct oh__request *rq, const struct 
 }
 
 /* A Route value as address and URI; false after the refusal of a malformed one. */
-static bool route_uri(struct oh__serve *s, struct oh__request *rq, struct oh_span value, struct oh_uri *uri)
+static bool route_uri(struct oh__serve *s, struct oh__request *rq, struct oh_span value,
+                      struct oh_uri *uri)
 {
     struct oh_address address;
 
-    if (oh_address_decode(value, &address, NULL) == OH_OK && oh_uri_parse(address.uri, uri, NULL) == OH_OK)
+    if (oh_address_decode(value, &address, NULL) == OH_OK &&
+        oh_uri_parse(address.uri, uri, NULL) == OH_OK)
         return true;
-    oh__refuse(s, rq, &(struct oh__refusal){.code = 400,
-                                            .reason = "Bad Route",
-                                            .why = "a Route value of the request is malformed",
-                                            .fix = "check the outbound proxy setting of the phone",
-                                            .kind = OH__DECISION_MESSAGE_BAD});
+    oh__refuse(s, rq,
+               &(struct oh__refusal){.code = 400,
+                                     .reason = "Bad Route",
+                                     .why = "a Route value of the request is malformed",
+                                     .fix = "check the outbound proxy setting of the phone",
+                                     .kind = OH__DECISION_MESSAGE_BAD});
     return false;
 }
 
@@ -98,14 +103,16 @@ static bool last_route(const struct oh_msg *m, struct oh_span *out)
     return any;
 }
 
-/* RFC 3261 16.4, first step: our own Record-Route URI as Request-URI means that the target is the last Route value. */
+/* RFC 3261 16.4, first step: our own Record-Route URI as Request-URI means that the target is the
+ * last Route value. */
 static bool undo_strict(struct oh__serve *s, struct oh__request *rq)
 {
     struct oh_span value;
     struct oh_uri uri;
     struct oh_address address;
 
-    if (!is_ours(s, rq, &rq->uri) || read_token(s, rq, &rq->uri) != OH_OK || !last_route(rq->msg, &value))
+    if (!is_ours(s, rq, &rq->uri) || read_token(s, rq, &rq->uri) != OH_OK ||
+        !last_route(rq->msg, &value))
         return true;
     if (!route_uri(s, rq, value, &uri))
         return false;
@@ -147,7 +154,8 @@ static void undo_maddr(struct oh__serve *s, struct oh__request *rq)
 }
 
 /* The domain of ours that a URI belongs to. A tel: number belongs to the main domain. */
-static const struct oh__settings_domain *domain_of(struct oh__serve *s, const struct oh_flow *flow, const struct oh_uri *uri)
+static const struct oh__settings_domain *domain_of(struct oh__serve *s, const struct oh_flow *flow,
+                                                   const struct oh_uri *uri)
 {
     const struct oh__settings *settings = s->env->settings;
     const struct oh__settings_domain *main_domain = oh__settings_main(settings);
@@ -172,7 +180,8 @@ static void put_number(struct oh_buf *b, struct oh_span number)
             oh_buf_char(b, number.p[i]);
 }
 
-void oh__name_of(struct oh__serve *s, const struct oh_flow *flow, const struct oh_uri *uri, struct oh__named *out)
+void oh__name_of(struct oh__serve *s, const struct oh_flow *flow, const struct oh_uri *uri,
+                 struct oh__named *out)
 {
     struct oh_buf user = oh__arena_buf(s, uri->user.n + 1);
     struct oh_buf key = oh__arena_buf(s, uri->user.n * 3 + OH__NAME_MAX + 16);
@@ -185,7 +194,8 @@ void oh__name_of(struct oh__serve *s, const struct oh_flow *flow, const struct o
     out->user = oh_buf_view(&user);
     if (!out->domain)
         return;
-    oh__put_aor(&key, out->user, oh_span_str(out->domain->alias_of[0] ? out->domain->alias_of : out->domain->name));
+    oh__put_aor(&key, out->user,
+                oh_span_str(out->domain->alias_of[0] ? out->domain->alias_of : out->domain->name));
     out->aor = oh_buf_view(&key);
 }
 
@@ -211,14 +221,17 @@ bool oh__role_find(struct oh__serve *s, struct oh__request *rq)
 
     rq->uri_text = m->uri;
     if (oh_uri_parse(m->uri, &rq->uri, &fault) != OH_OK) {
-        oh__refuse(s, rq, &(struct oh__refusal){.code = 400,
-                                                .reason = "Bad Request-URI",
-                                                .why = oh__say(s, "the Request-URI is malformed: %s", fault.why),
-                                                .fix = "check the number or address that was dialled",
-                                                .kind = OH__DECISION_MESSAGE_BAD});
+        oh__refuse(
+            s, rq,
+            &(struct oh__refusal){.code = 400,
+                                  .reason = "Bad Request-URI",
+                                  .why = oh__say(s, "the Request-URI is malformed: %s", fault.why),
+                                  .fix = "check the number or address that was dialled",
+                                  .kind = OH__DECISION_MESSAGE_BAD});
         return false;
     }
-    rq->trusted = s->env->settings->no_auth || oh__settings_trusted(s->env->settings, &rq->flow.peer);
+    rq->trusted = s->env->settings->no_auth ||
+                  oh__settings_trusted(s->env->settings, &rq->flow.peer);
     if (!undo_strict(s, rq) || !pop_routes(s, rq))
         return false;
     undo_maddr(s, rq);
@@ -247,9 +260,12 @@ void oh__put_aor(struct oh_buf *b, struct oh_span user, struct oh_span domain)
     oh_buf_span(b, domain);
 }
 
-void oh__put_sent_by(struct oh_buf *b, const struct oh__settings *settings, const struct oh_flow *flow)
+void oh__put_sent_by(struct oh_buf *b, const struct oh__settings *settings,
+                     const struct oh_flow *flow)
 {
-    const struct oh__settings_listener *l = flow->listener < settings->listeners_n ? &settings->listeners[flow->listener] : NULL;
+    const struct oh__settings_listener *l = flow->listener < settings->listeners_n
+                                                ? &settings->listeners[flow->listener]
+                                                : NULL;
     uint16_t port = l && l->addr.port ? l->addr.port : flow->local.port;
 
     if (l && l->advertise[0]) {

@@ -11,11 +11,11 @@
 #include "serve/context.h"
 #include "serve/ping.h"
 
-#define ARENA_MAX (512 * 1024)
-#define BLOCKS_KEEP (1024 * 1024)
+#define ARENA_MAX                (512 * 1024)
+#define BLOCKS_KEEP              (1024 * 1024)
 #define CONTEXTS_PER_TRANSACTION 1 /* a context has at least one server transaction */
-#define PINGS_MAX 4096
-#define RING_FIRST 64
+#define PINGS_MAX                4096
+#define RING_FIRST               64
 
 static void options_of(const struct oh__serve_options *options, struct oh_endpoint_options *ep)
 {
@@ -54,12 +54,14 @@ int oh__serve_new(const struct oh__serve_options *options, uint64_t now, struct 
     s->out = oh_alloc(alloc, RING_FIRST * sizeof *s->out);
     s->out_cap = RING_FIRST;
     s->blocks = oh__blocks_new(alloc, BLOCKS_KEEP);
-    s->contexts = oh__pool_new(alloc, sizeof(struct oh__context), contexts * CONTEXTS_PER_TRANSACTION, OH__TAG_CONTEXT);
+    s->contexts = oh__pool_new(alloc, sizeof(struct oh__context),
+                               contexts * CONTEXTS_PER_TRANSACTION, OH__TAG_CONTEXT);
     s->pings = oh__pool_new(alloc, sizeof(struct oh__ping), PINGS_MAX, OH__TAG_PING);
     s->wheel = oh__wheel_new(alloc, now);
     options_of(options, &ep);
     ep.alloc = alloc;
-    if (!s->out || !s->blocks || !s->contexts || !s->pings || !s->wheel || oh_endpoint_new(&ep, now, &s->ep) != OH_OK) {
+    if (!s->out || !s->blocks || !s->contexts || !s->pings || !s->wheel ||
+        oh_endpoint_new(&ep, now, &s->ep) != OH_OK) {
         oh__serve_free(s);
         return OH_E_NOMEM;
     }
@@ -123,7 +125,8 @@ static bool silenced(struct oh__serve *s, const struct oh__request *rq)
 {
     if (!oh__guard_banned(s->shared->guard, s->env->now, &rq->flow.peer))
         return false;
-    if (oh__settings_trusted(s->env->settings, &rq->flow.peer) || oh__location_has_source(s->shared->location, &rq->flow.peer))
+    if (oh__settings_trusted(s->env->settings, &rq->flow.peer) ||
+        oh__location_has_source(s->shared->location, &rq->flow.peer))
         return false;
     s->stats.banned_dropped++;
     return true;
@@ -143,19 +146,11 @@ static void count_request(struct oh__serve *s, uint8_t method)
 static void run_role(struct oh__serve *s, struct oh__request *rq)
 {
     switch (rq->role) {
-    case OH__ROLE_OWN:
-        oh__own_run(s, rq);
-        break;
-    case OH__ROLE_REGISTRAR:
-        oh__registrar_run(s, rq);
-        break;
-    case OH__ROLE_DIALOG:
-        oh__proxy_dialog(s, rq);
-        break;
+    case OH__ROLE_OWN: oh__own_run(s, rq); break;
+    case OH__ROLE_REGISTRAR: oh__registrar_run(s, rq); break;
+    case OH__ROLE_DIALOG: oh__proxy_dialog(s, rq); break;
     case OH__ROLE_LOCAL:
-    case OH__ROLE_FOREIGN:
-        oh__proxy_run(s, rq);
-        break;
+    case OH__ROLE_FOREIGN: oh__proxy_run(s, rq); break;
     }
 }
 
@@ -171,7 +166,8 @@ static void on_request(struct oh__serve *s, const struct oh_output *o)
     run_role(s, &rq);
 }
 
-/* An ACK is forwarded along a valid token or dropped: it never gets an answer and is no open relay (decision 8). */
+/* An ACK is forwarded along a valid token or dropped: it never gets an answer and is no open relay
+ * (decision 8). */
 static void on_ack(struct oh__serve *s, const struct oh_output *o)
 {
     struct oh__request rq = {.msg = o->msg, .flow = o->flow};
@@ -200,17 +196,10 @@ static bool is_ping(const struct oh_output *o)
 static void on_event(struct oh__serve *s, const struct oh_output *o)
 {
     switch (o->kind) {
-    case OH_OUT_SEND:
-        break;
-    case OH_OUT_REQUEST:
-        on_request(s, o);
-        break;
-    case OH_OUT_ACK:
-        on_ack(s, o);
-        break;
-    case OH_OUT_CANCEL:
-        on_cancel(s, o);
-        break;
+    case OH_OUT_SEND: break;
+    case OH_OUT_REQUEST: on_request(s, o); break;
+    case OH_OUT_ACK: on_ack(s, o); break;
+    case OH_OUT_CANCEL: on_cancel(s, o); break;
     case OH_OUT_RESPONSE:
         if (is_ping(o))
             oh__ping_response(s, o);
@@ -223,25 +212,23 @@ static void on_event(struct oh__serve *s, const struct oh_output *o)
         else
             oh__proxy_failed(s, o);
         break;
-    case OH_OUT_TRYING:
-        oh__proxy_trying(s, o);
-        break;
-    case OH_OUT_ENDED:
-        oh__proxy_ended(s, o);
-        break;
+    case OH_OUT_TRYING: oh__proxy_trying(s, o); break;
+    case OH_OUT_ENDED: oh__proxy_ended(s, o); break;
     }
 }
 
 static void push_send(struct oh__serve *s, const struct oh_output *o)
 {
-    struct oh__serve_output out = {.kind = OH__SERVE_SEND, .durable = s->durable, .flow = o->flow, .bytes = o->bytes};
+    struct oh__serve_output out = {
+        .kind = OH__SERVE_SEND, .durable = s->durable, .flow = o->flow, .bytes = o->bytes};
 
     if (o->ticket)
         out.ticket = o->ticket | (uint64_t)s->shard << 56;
     oh__serve_push(s, &out);
 }
 
-/* Takes everything the endpoint has to say. Events make more outputs, which this same loop takes. */
+/* Takes everything the endpoint has to say. Events make more outputs, which this same loop takes.
+ */
 void oh__serve_drain(struct oh__serve *s)
 {
     struct oh_output o;
@@ -263,8 +250,9 @@ void oh__serve_enter(struct oh__serve *s, const struct oh__serve_env *env)
         oh_arena_reset(&s->arena);
 }
 
-int oh__serve_input(struct oh__serve *s, const struct oh__serve_env *env, const struct oh_flow *flow, struct oh_msg *msg,
-                    int parsed, const struct oh_fault *fault)
+int oh__serve_input(struct oh__serve *s, const struct oh__serve_env *env,
+                    const struct oh_flow *flow, struct oh_msg *msg, int parsed,
+                    const struct oh_fault *fault)
 {
     oh__serve_enter(s, env);
     int result = oh_endpoint_input_msg(s->ep, env->now, flow, msg, parsed, fault);
@@ -288,17 +276,20 @@ unsigned oh__serve_expire(struct oh__serve *s, const struct oh__serve_env *env, 
     return ran;
 }
 
-void oh__serve_answer(struct oh__serve *s, const struct oh__serve_env *env, const struct oh__serve_answer *answer)
+void oh__serve_answer(struct oh__serve *s, const struct oh__serve_env *env,
+                      const struct oh__serve_answer *answer)
 {
     oh__serve_enter(s, env);
     if (answer->ticket >> 62 & 1)
         oh__proxy_answer(s, answer);
     else
-        oh_endpoint_answer(s->ep, env->now, answer->ticket & UINT64_C(0x00ffffffffffffff), answer->result);
+        oh_endpoint_answer(s->ep, env->now, answer->ticket & UINT64_C(0x00ffffffffffffff),
+                           answer->result);
     oh__serve_drain(s);
 }
 
-void oh__serve_flow_closed(struct oh__serve *s, const struct oh__serve_env *env, const struct oh_flow *flow)
+void oh__serve_flow_closed(struct oh__serve *s, const struct oh__serve_env *env,
+                           const struct oh_flow *flow)
 {
     oh__serve_enter(s, env);
     oh__proxy_flow_closed(s, flow);
@@ -321,7 +312,8 @@ int oh__serve_shard_of(const struct oh__shared *shared, const struct oh_msg *msg
 
     if (msg->request)
         return (int)oh_call_shard(shared->secret, oh_msg_value(msg, OH_HEADER_CALL_ID), shards);
-    if (oh_list_next(msg, OH_HEADER_VIA, &it, &value) != OH_OK || oh_via_decode(value, &via, NULL) != OH_OK)
+    if (oh_list_next(msg, OH_HEADER_VIA, &it, &value) != OH_OK ||
+        oh_via_decode(value, &via, NULL) != OH_OK)
         return -1;
     int shard = oh_branch_shard(shared->secret, via.branch);
 

@@ -12,10 +12,10 @@
  */
 #include "serve/internal.h"
 
-#define VERSION 1
-#define MAC_BYTES 10
+#define VERSION    1
+#define MAC_BYTES  10
 #define EPOCH_2020 UINT64_C(1577836800)
-#define RAW_MAX (1 + 1 + 1 + 2 + 4 + 8 + 2 * (1 + 16 + 2) + MAC_BYTES)
+#define RAW_MAX    (1 + 1 + 1 + 2 + 4 + 8 + 2 * (1 + 16 + 2) + MAC_BYTES)
 
 static const char PREFIX[] = "oh";
 static const char BASE32[] = "abcdefghijklmnopqrstuvwxyz234567";
@@ -48,7 +48,8 @@ static void put_addr(struct writer *w, const struct oh_addr *a)
 }
 
 /* The MAC over the fields and the Call-ID; the key is used for nothing else. */
-static void mac_of(const struct oh__shared *shared, const uint8_t *raw, size_t n, struct oh_span call_id, uint8_t out[16])
+static void mac_of(const struct oh__shared *shared, const uint8_t *raw, size_t n,
+                   struct oh_span call_id, uint8_t out[16])
 {
     uint8_t both[RAW_MAX + 16];
     uint8_t call[16];
@@ -108,8 +109,8 @@ static size_t decode(struct oh_span text, uint8_t *out, size_t cap)
     return len;
 }
 
-size_t oh__token_make(const struct oh__shared *shared, const struct oh__token *token, struct oh_span call_id,
-                      char out[OH__TOKEN_TEXT_MAX])
+size_t oh__token_make(const struct oh__shared *shared, const struct oh__token *token,
+                      struct oh_span call_id, char out[OH__TOKEN_TEXT_MAX])
 {
     struct writer w = {.n = 0};
     uint64_t seconds = token->expires / 1000;
@@ -177,14 +178,15 @@ static bool same_bytes(const uint8_t *a, const uint8_t *b, size_t n)
     return diff == 0;
 }
 
-int oh__token_read(const struct oh__shared *shared, struct oh_span text, struct oh_span call_id, uint64_t wall,
-                   struct oh__token *out)
+int oh__token_read(const struct oh__shared *shared, struct oh_span text, struct oh_span call_id,
+                   uint64_t wall, struct oh__token *out)
 {
     struct oh__token token = {.kind = OH__TOKEN_NONE};
     uint8_t raw[RAW_MAX], mac[16];
     size_t prefix = sizeof PREFIX - 1;
 
-    if (text.n <= prefix || text.n > OH__TOKEN_TEXT_MAX || !oh_span_ieq(oh_span_head(text, prefix), oh_span(PREFIX, prefix)))
+    if (text.n <= prefix || text.n > OH__TOKEN_TEXT_MAX ||
+        !oh_span_ieq(oh_span_head(text, prefix), oh_span(PREFIX, prefix)))
         return OH_E_SYNTAX;
     size_t n = decode(oh_span_from(text, prefix), raw, sizeof raw);
 
