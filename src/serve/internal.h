@@ -34,17 +34,20 @@ struct oh__serve {
     const struct oh__serve_env *env; /* during a door call */
     struct oh__serve_output *out;    /* ring of outputs besides the endpoint's sends */
     unsigned out_head, out_n, out_cap;
-    bool durable;                    /* a binding was journalled during this door call: its sends wait for the commit */
+    bool
+        durable; /* a binding was journalled during this door call: its sends wait for the commit */
     struct oh__serve_stats stats;
 };
 
-/* Whose business a request is. Chosen before any check (REQUIREMENTS 25: "the role is chosen first"). */
+/* Whose business a request is. Chosen before any check (REQUIREMENTS 25: "the role is chosen
+ * first"). */
 enum oh__role {
-    OH__ROLE_OWN,       /* the Request-URI is this server itself, without a user: OPTIONS, 404/405/501 */
+    OH__ROLE_OWN, /* the Request-URI is this server itself, without a user: OPTIONS, 404/405/501 */
     OH__ROLE_REGISTRAR, /* REGISTER for a domain of ours */
-    OH__ROLE_DIALOG,    /* a valid Record-Route token of ours for this Call-ID: forward along the route set */
-    OH__ROLE_LOCAL,     /* a user of a domain of ours: location service or redirect */
-    OH__ROLE_FOREIGN,   /* another domain, or a Route to somebody else: relay, if permitted */
+    OH__ROLE_DIALOG, /* a valid Record-Route token of ours for this Call-ID: forward along the route
+                        set */
+    OH__ROLE_LOCAL,  /* a user of a domain of ours: location service or redirect */
+    OH__ROLE_FOREIGN, /* another domain, or a Route to somebody else: relay, if permitted */
 };
 
 enum oh__token_kind {
@@ -60,28 +63,33 @@ struct oh__token {
     uint64_t expires; /* wall ms */
 };
 
-/* A request being judged. Lives on the stack during one input; texts point into the message or the arena. */
+/* A request being judged. Lives on the stack during one input; texts point into the message or the
+ * arena. */
 struct oh__request {
     const struct oh_msg *msg;
     struct oh_flow flow;
     enum oh__role role;
-    struct oh_span uri_text; /* effective Request-URI, after 16.4 (strict router upstream, maddr of ours) */
+    struct oh_span
+        uri_text; /* effective Request-URI, after 16.4 (strict router upstream, maddr of ours) */
     struct oh_uri uri;
     const struct oh__settings_domain *domain; /* of the Request-URI; NULL: foreign */
-    struct oh_span aor;      /* oh_uri_aor of the Request-URI with the main domain of an alias; empty unless LOCAL or REGISTRAR */
-    struct oh_span user;     /* decoded user; empty when none */
-    struct oh__token token;  /* kind NONE: none */
-    unsigned routes_popped;  /* values of Route that were ours and go */
-    bool strict_upstream;    /* uri_text came out of the last Route value, which goes */
+    struct oh_span aor;     /* oh_uri_aor of the Request-URI with the main domain of an alias; empty
+                               unless LOCAL or REGISTRAR */
+    struct oh_span user;    /* decoded user; empty when none */
+    struct oh__token token; /* kind NONE: none */
+    unsigned routes_popped; /* values of Route that were ours and go */
+    bool strict_upstream;   /* uri_text came out of the last Route value, which goes */
     struct oh_span strict_route; /* that value */
-    bool has_route;          /* a Route value remains: next hop */
-    struct oh_span route;    /* its value */
-    bool trusted;            /* from a trusted network, or no_auth */
-    bool authenticated;      /* account is set */
-    struct oh_span account;  /* AOR of the authenticated sender */
+    bool has_route;              /* a Route value remains: next hop */
+    struct oh_span route;        /* its value */
+    bool trusted;                /* from a trusted network, or no_auth */
+    bool authenticated;          /* account is set */
+    struct oh_span account;      /* AOR of the authenticated sender */
     uint32_t account_flags;
-    const struct oh_row *credentials; /* our realm's Proxy-Authorization row, to be consumed (PRX-007); NULL: none */
-    bool replayed;           /* REGISTER with a right response whose nc was used before: only good for a repetition */
+    const struct oh_row *
+        credentials; /* our realm's Proxy-Authorization row, to be consumed (PRX-007); NULL: none */
+    bool replayed;   /* REGISTER with a right response whose nc was used before: only good for a
+                        repetition */
 };
 
 /* What a refusal says, to the peer and to people. */
@@ -90,23 +98,29 @@ struct oh__refusal {
     const char *reason;     /* phrase on the wire; NULL = default */
     struct oh_span headers; /* complete rows */
     struct oh_span body;
-    const char *why;        /* for `why`: what happened, a sentence; NULL: not recorded (first challenge, OPTIONS) */
-    const char *fix;        /* what to do; may be NULL */
+    const char *why; /* for `why`: what happened, a sentence; NULL: not recorded (first challenge,
+                        OPTIONS) */
+    const char *fix; /* what to do; may be NULL */
     enum oh__decision_kind kind;
 };
 
 /* Answers without a transaction, counts and records the decision. */
-void oh__refuse(struct oh__serve *s, const struct oh__request *rq, const struct oh__refusal *refusal);
+void oh__refuse(struct oh__serve *s, const struct oh__request *rq,
+                const struct oh__refusal *refusal);
 
-/* As oh__refuse with the usual fields: code, why, fix. kind REQUEST_REFUSED, CALL_FAILED for INVITE, REGISTER_REFUSED for REGISTER. */
-void oh__refuse_simply(struct oh__serve *s, const struct oh__request *rq, unsigned code, const char *why, const char *fix);
+/* As oh__refuse with the usual fields: code, why, fix. kind REQUEST_REFUSED, CALL_FAILED for
+ * INVITE, REGISTER_REFUSED for REGISTER. */
+void oh__refuse_simply(struct oh__serve *s, const struct oh__request *rq, unsigned code,
+                       const char *why, const char *fix);
 
 /* Records a decision about a request. */
-void oh__decide(struct oh__serve *s, const struct oh__request *rq, enum oh__decision_kind kind, unsigned code, const char *why,
-                const char *fix);
+void oh__decide(struct oh__serve *s, const struct oh__request *rq, enum oh__decision_kind kind,
+                unsigned code, const char *why, const char *fix);
 
-/* printf into the arena; the text lives as long as the arena's contents. Never NULL (an empty string when there is no room). */
-const char *oh__say(struct oh__serve *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* printf into the arena; the text lives as long as the arena's contents. Never NULL (an empty
+ * string when there is no room). */
+const char *oh__say(struct oh__serve *s, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 /* Queues an output besides the endpoint's sends (resolve, keep). False when memory is short. */
 bool oh__serve_push(struct oh__serve *s, const struct oh__serve_output *out);
@@ -114,7 +128,8 @@ bool oh__serve_push(struct oh__serve *s, const struct oh__serve_output *out);
 /* A text buffer of n bytes in the arena; a full buffer (cap 0) when there is no room. */
 struct oh_buf oh__arena_buf(struct oh__serve *s, size_t n);
 
-/* What every call of the door begins and ends with (serve.c): note who is calling; take all that the endpoint has to say. */
+/* What every call of the door begins and ends with (serve.c): note who is calling; take all that
+ * the endpoint has to say. */
 void oh__serve_enter(struct oh__serve *s, const struct oh__serve_env *env);
 void oh__serve_drain(struct oh__serve *s);
 
@@ -127,10 +142,13 @@ struct oh__named {
     struct oh_span aor;                       /* "user@main-domain" */
 };
 
-/* Whom a sip or tel URI names, seen from a request that came on this flow. Texts live in the arena. */
-void oh__name_of(struct oh__serve *s, const struct oh_flow *flow, const struct oh_uri *uri, struct oh__named *out);
+/* Whom a sip or tel URI names, seen from a request that came on this flow. Texts live in the arena.
+ */
+void oh__name_of(struct oh__serve *s, const struct oh_flow *flow, const struct oh_uri *uri,
+                 struct oh__named *out);
 
-/* Fills rq from the message: routes, effective Request-URI, domain, role. False: refused or dropped already. */
+/* Fills rq from the message: routes, effective Request-URI, domain, role. False: refused or dropped
+ * already. */
 bool oh__role_find(struct oh__serve *s, struct oh__request *rq);
 
 /* ---- checks.c ---- */
@@ -141,8 +159,9 @@ bool oh__checks_run(struct oh__serve *s, struct oh__request *rq);
 /* ---- auth.c ---- */
 
 /*
- * Finds out who sent the request, and challenges when nobody did: 401 in the role of registrar and own, 407 as proxy.
- * Sets authenticated, account, credentials. False: answered already (challenge, 403, silence for banned sources).
+ * Finds out who sent the request, and challenges when nobody did: 401 in the role of registrar and
+ * own, 407 as proxy. Sets authenticated, account, credentials. False: answered already (challenge,
+ * 403, silence for banned sources).
  */
 bool oh__auth_run(struct oh__serve *s, struct oh__request *rq);
 
@@ -183,20 +202,25 @@ void oh__ping_response(struct oh__serve *s, const struct oh_output *out);
 
 #define OH__TOKEN_TEXT_MAX 128
 
-/* Writes the user part of a Record-Route URI of ours: kind, flow, expiry, MAC over them and the Call-ID. Returns its length. */
-size_t oh__token_make(const struct oh__shared *shared, const struct oh__token *token, struct oh_span call_id,
-                      char out[OH__TOKEN_TEXT_MAX]);
+/* Writes the user part of a Record-Route URI of ours: kind, flow, expiry, MAC over them and the
+ * Call-ID. Returns its length. */
+size_t oh__token_make(const struct oh__shared *shared, const struct oh__token *token,
+                      struct oh_span call_id, char out[OH__TOKEN_TEXT_MAX]);
 
-/* Verifies and decodes. OH_OK, OH_E_SYNTAX (not a token), OH_E_DENIED (forged or of another call), OH_E_TIMEOUT (expired). */
-int oh__token_read(const struct oh__shared *shared, struct oh_span text, struct oh_span call_id, uint64_t wall,
-                   struct oh__token *out);
+/* Verifies and decodes. OH_OK, OH_E_SYNTAX (not a token), OH_E_DENIED (forged or of another call),
+ * OH_E_TIMEOUT (expired). */
+int oh__token_read(const struct oh__shared *shared, struct oh_span text, struct oh_span call_id,
+                   uint64_t wall, struct oh__token *out);
 
 /* ---- names of ours ---- */
 
-/* Writes "host[:port]" by which the peer of this flow reaches us: the listener's advertised name or the flow's local address. */
-void oh__put_sent_by(struct oh_buf *b, const struct oh__settings *settings, const struct oh_flow *flow);
+/* Writes "host[:port]" by which the peer of this flow reaches us: the listener's advertised name or
+ * the flow's local address. */
+void oh__put_sent_by(struct oh_buf *b, const struct oh__settings *settings,
+                     const struct oh_flow *flow);
 
-/* Writes the key of an address-of-record, "user@domain": user decoded, domain in lower case; blanks and control bytes as %XX. */
+/* Writes the key of an address-of-record, "user@domain": user decoded, domain in lower case; blanks
+ * and control bytes as %XX. */
 void oh__put_aor(struct oh_buf *b, struct oh_span user, struct oh_span domain);
 
 /* Tags of handles in user values, to tell contexts from pings. */

@@ -19,9 +19,11 @@ enum oh__policy_point {
 struct oh__policy_request {
     const struct oh_msg *msg;
     const struct oh_flow *flow;
-    struct oh_span account; /* AOR of the authenticated sender ("101@example.com"); empty for strangers and trusted peers */
+    struct oh_span account; /* AOR of the authenticated sender ("101@example.com"); empty for
+                               strangers and trusted peers */
     struct oh_span user;    /* decoded user of the Request-URI; empty when none */
-    struct oh_span domain;  /* host of the Request-URI, lower case; our main domain name when the host is an alias */
+    struct oh_span domain;  /* host of the Request-URI, lower case; our main domain name when the
+                               host is an alias */
     bool trusted;           /* from a trusted network */
     bool local;             /* the Request-URI is of a domain of ours */
     uint64_t wall;          /* ms */
@@ -38,20 +40,23 @@ struct oh__policy_target {
 
 struct oh__policy_result {
     enum oh__policy_verdict verdict;
-    unsigned code;          /* REPLY: 300 .. 699; 200 .. 299 allowed for on_request and on_register */
+    unsigned code; /* REPLY: 300 .. 699; 200 .. 299 allowed for on_request and on_register */
     struct oh_span reason;  /* REPLY: phrase, empty = default */
-    struct oh_span headers; /* REPLY: complete rows for the reply; ROUTE: rows added to the forwarded request. Escaped by the policy. */
+    struct oh_span headers; /* REPLY: complete rows for the reply; ROUTE: rows added to the
+                               forwarded request. Escaped by the policy. */
     struct oh_span body;    /* REPLY; Content-Type is in headers */
-    unsigned targets_n;     /* ROUTE: replaces the look-up; a target of our own domain is looked up as an AOR */
+    unsigned targets_n; /* ROUTE: replaces the look-up; a target of our own domain is looked up as
+                           an AOR */
     struct oh__policy_target targets[OH__POLICY_TARGETS_MAX];
-    struct oh_span why;     /* for `offhook why`: "on_call at office.lua:41 returned reply{486}" */
+    struct oh_span why; /* for `offhook why`: "on_call at office.lua:41 returned reply{486}" */
 };
 
 struct oh__policy {
     void *ctx;
-    /* Runs one policy function; texts of the result live in the arena. OH_OK, or OH_E_* when it failed (500; result->why says what). */
-    int (*run)(void *ctx, enum oh__policy_point point, const struct oh__policy_request *request, struct oh_arena *arena,
-               struct oh__policy_result *result);
+    /* Runs one policy function; texts of the result live in the arena. OH_OK, or OH_E_* when it
+     * failed (500; result->why says what). */
+    int (*run)(void *ctx, enum oh__policy_point point, const struct oh__policy_request *request,
+               struct oh_arena *arena, struct oh__policy_result *result);
 };
 
 #endif

@@ -22,11 +22,12 @@ struct oh__journal;
 
 /* What the worker that runs the shard brings along; valid during the call. */
 struct oh__serve_env {
-    uint64_t now;                        /* ns, monotonic */
-    uint64_t wall;                       /* ms since 1970 */
-    const struct oh__settings *settings; /* kept by a context through oh__settings_hold of the host (see serve_options) */
-    const struct oh__policy *policy;     /* NULL: none */
-    struct oh__journal *journal;         /* NULL: bindings live in memory only */
+    uint64_t now;  /* ns, monotonic */
+    uint64_t wall; /* ms since 1970 */
+    const struct oh__settings
+        *settings; /* kept by a context through oh__settings_hold of the host (see serve_options) */
+    const struct oh__policy *policy; /* NULL: none */
+    struct oh__journal *journal;     /* NULL: bindings live in memory only */
     const struct oh_hasher *hasher;
 };
 
@@ -34,10 +35,10 @@ struct oh__serve_options {
     const struct oh_alloc *alloc;
     struct oh__shared *shared;
     uint8_t shard;
-    uint8_t shards;   /* how many there are; 1 in small tests */
+    uint8_t shards; /* how many there are; 1 in small tests */
     uint8_t seed[32];
     uint32_t transactions_max, completed_max; /* of this shard */
-    const struct oh__settings *settings;      /* at creation: timers t1 t2 t4, limits, server name */
+    const struct oh__settings *settings; /* at creation: timers t1 t2 t4, limits, server name */
 };
 
 /* Makes a shard. OH_OK or OH_E_NOMEM. */
@@ -47,24 +48,27 @@ int oh__serve_new(const struct oh__serve_options *options, uint64_t now, struct 
 void oh__serve_free(struct oh__serve *s);
 
 /* A message arrived; as oh_endpoint_input_msg. */
-int oh__serve_input(struct oh__serve *s, const struct oh__serve_env *env, const struct oh_flow *flow, struct oh_msg *msg,
-                    int parsed, const struct oh_fault *fault);
+int oh__serve_input(struct oh__serve *s, const struct oh__serve_env *env,
+                    const struct oh_flow *flow, struct oh_msg *msg, int parsed,
+                    const struct oh_fault *fault);
 
 /* Runs what is due, at most `most` steps; returns how many ran. */
 unsigned oh__serve_expire(struct oh__serve *s, const struct oh__serve_env *env, unsigned most);
 
 struct oh__serve_answer {
     uint64_t ticket;
-    int result;              /* OH_OK, OH_E_NOTFOUND (no such name), OH_E_TIMEOUT, OH_E_IO */
-    unsigned addrs_n;        /* of a look-up */
+    int result;       /* OH_OK, OH_E_NOTFOUND (no such name), OH_E_TIMEOUT, OH_E_IO */
+    unsigned addrs_n; /* of a look-up */
     const struct oh_addr *addrs;
 };
 
 /* Something asked for earlier is finished: a look-up, or a send that failed. */
-void oh__serve_answer(struct oh__serve *s, const struct oh__serve_env *env, const struct oh__serve_answer *answer);
+void oh__serve_answer(struct oh__serve *s, const struct oh__serve_env *env,
+                      const struct oh__serve_answer *answer);
 
 /* A stream ended: its bindings become unreachable, its branches fail. */
-void oh__serve_flow_closed(struct oh__serve *s, const struct oh__serve_env *env, const struct oh_flow *flow);
+void oh__serve_flow_closed(struct oh__serve *s, const struct oh__serve_env *env,
+                           const struct oh_flow *flow);
 
 enum oh__serve_output_kind {
     OH__SERVE_SEND,    /* bytes for flow; ticket != 0: report failure through oh__serve_answer */
@@ -74,10 +78,10 @@ enum oh__serve_output_kind {
 
 struct oh__serve_output {
     enum oh__serve_output_kind kind;
-    bool durable;          /* SEND: only after the journal's commit */
-    uint64_t ticket;       /* carries the shard: oh__serve_ticket_shard */
+    bool durable;    /* SEND: only after the journal's commit */
+    uint64_t ticket; /* carries the shard: oh__serve_ticket_shard */
     struct oh_flow flow;
-    struct oh_span bytes;  /* valid until the next input, expire or answer */
+    struct oh_span bytes; /* valid until the next input, expire or answer */
     struct oh_span host;
 };
 
@@ -87,43 +91,47 @@ bool oh__serve_take(struct oh__serve *s, struct oh__serve_output *out);
 /* When to call expire, or OH_NEVER. */
 uint64_t oh__serve_deadline(const struct oh__serve *s);
 
-/* The shard that gave out a ticket. A ticket's top byte is its kind (2 bits) and the shard (6 bits). */
+/* The shard that gave out a ticket. A ticket's top byte is its kind (2 bits) and the shard (6
+ * bits). */
 static inline unsigned oh__serve_ticket_shard(uint64_t ticket)
 {
     return (unsigned)(ticket >> 56) & 63;
 }
 
-/* The shard a parsed message belongs to: requests by Call-ID, responses by our branch; -1: a stray response, to be dropped and counted. */
+/* The shard a parsed message belongs to: requests by Call-ID, responses by our branch; -1: a stray
+ * response, to be dropped and counted. */
 int oh__serve_shard_of(const struct oh__shared *shared, const struct oh_msg *msg, unsigned shards);
 
 /*
- * NAT keep-alives and round trips: the host walks the location table and asks the shard of the AOR to ping one binding
- * with OPTIONS of our own (OPT-005); the answer's round trip goes into the table.
+ * NAT keep-alives and round trips: the host walks the location table and asks the shard of the AOR
+ * to ping one binding with OPTIONS of our own (OPT-005); the answer's round trip goes into the
+ * table.
  */
-void oh__serve_ping(struct oh__serve *s, const struct oh__serve_env *env, struct oh_span aor, const struct oh__binding *binding);
+void oh__serve_ping(struct oh__serve *s, const struct oh__serve_env *env, struct oh_span aor,
+                    const struct oh__binding *binding);
 
 /* X(name): counters of a shard, for `offhook status` and the tests. */
-#define OH__SERVE_COUNTERS(X)                                                                      \
-    X(requests)                                                                                    \
-    X(registers)                                                                                   \
-    X(calls)                                                                                       \
-    X(messages)                                                                                    \
-    X(forwarded_requests)                                                                          \
-    X(forwarded_responses)                                                                         \
-    X(challenges)                                                                                  \
-    X(auth_ok)                                                                                     \
-    X(auth_failed)                                                                                 \
-    X(banned_dropped)                                                                              \
-    X(refused_policy)                                                                              \
-    X(refused_relay)                                                                               \
-    X(refused_overload)                                                                            \
-    X(refused_limits)                                                                              \
-    X(not_found)                                                                                   \
-    X(loops)                                                                                       \
-    X(acks_dropped)                                                                                \
-    X(responses_dropped)                                                                           \
-    X(store_failures)                                                                              \
-    X(policy_failures)                                                                             \
+#define OH__SERVE_COUNTERS(X) \
+    X(requests)               \
+    X(registers)              \
+    X(calls)                  \
+    X(messages)               \
+    X(forwarded_requests)     \
+    X(forwarded_responses)    \
+    X(challenges)             \
+    X(auth_ok)                \
+    X(auth_failed)            \
+    X(banned_dropped)         \
+    X(refused_policy)         \
+    X(refused_relay)          \
+    X(refused_overload)       \
+    X(refused_limits)         \
+    X(not_found)              \
+    X(loops)                  \
+    X(acks_dropped)           \
+    X(responses_dropped)      \
+    X(store_failures)         \
+    X(policy_failures)        \
     X(contexts_full)
 
 struct oh__serve_stats {

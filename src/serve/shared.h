@@ -21,10 +21,10 @@ struct oh__shared {
     struct oh__nonces *nonces;
     struct oh__guard *guard;         /* failures and bans per source */
     struct oh__decisions *decisions; /* bounded ring for `why`, `phones` */
-    uint8_t secret[16];              /* branches, tags; persisted, so that calls survive a restart */
-    struct oh__hash_key token_key;   /* Record-Route tokens; persisted */
-    const struct oh__trace *trace;   /* may be NULL */
-    _Atomic bool draining;           /* shutting down: new requests outside dialogs get 503 (OVL-001) */
+    uint8_t secret[16];            /* branches, tags; persisted, so that calls survive a restart */
+    struct oh__hash_key token_key; /* Record-Route tokens; persisted */
+    const struct oh__trace *trace; /* may be NULL */
+    _Atomic bool draining; /* shutting down: new requests outside dialogs get 503 (OVL-001) */
 };
 
 #endif
