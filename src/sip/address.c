@@ -179,12 +179,12 @@ int oh_contact_params(const struct oh_address *a, struct oh_contact_params *out)
     int rc = OH_OK;
 
     while (oh_param_next(&rest, &p) == OH_OK) {
-        if (p.name.n == 1 && oh__lower(*p.name.p) == 'q') {
+        if (oh__is_name(p.name, "q")) {
             c.has_q = true;
             rc = p.quoted ? OH_E_SYNTAX : qvalue(p.value, &c.q);
             if (rc != OH_OK)
                 return rc;
-        } else if (p.name.n == 7 && oh_span_ieq(p.name, OH_LIT("expires"))) {
+        } else if (oh__is_name(p.name, "expires")) {
             c.has_expires = true;
             c.expires = expires_value(p.value);
         }

@@ -8,6 +8,8 @@
 
 #include "sip/address.h"
 #include "sip/lex.h"
+#include "sip/uri.h"
+#include "sip/via.h"
 
 #define CSEQ_MAX UINT32_C(0x7fffffff)
 
@@ -70,9 +72,10 @@ static int check_via(struct oh_msg *m, struct oh_fault *fault)
 static int check_end(struct oh_msg *m, enum oh_header_id id, struct oh_address *address,
                      struct oh_uri *uri, struct oh_span *tag, struct oh_fault *fault)
 {
-    struct oh_span value, found;
+    struct oh_span value, found, rest;
     struct oh_fault inner = {0};
     struct oh_address a;
+    const char *why;
     int rc = required(m, id, fault, &value);
 
     if (rc != OH_OK)
@@ -82,9 +85,12 @@ static int check_end(struct oh_msg *m, enum oh_header_id id, struct oh_address *
         return refuse(m, fault, id, value, rc, inner.at, inner.why);
     if (a.star)
         return refuse(m, fault, id, value, OH_E_SYNTAX, 0, "'*' instead of an address");
-    rc = oh_uri_parse(a.uri, uri, &inner);
-    if (rc != OH_OK)
-        return refuse(m, fault, id, a.uri, rc, inner.at, inner.why);
+    rest = a.uri;
+    why = oh__uri_decode(&rest, uri);
+    if (why) {
+        oh__clear(uri, sizeof(*uri));
+        return refuse(m, fault, id, rest, OH_E_SYNTAX, 0, why);
+    }
     *address = a;
     *tag = found;
     return OH_OK;
@@ -155,10 +161,13 @@ static int check_max_forwards(struct oh_msg *m, struct oh_fault *fault)
 /* The Request-URI, and whether CSeq speaks of the same method. */
 static int check_request(struct oh_msg *m, struct oh_fault *fault)
 {
-    struct oh_fault inner = {0};
+    struct oh_span rest = m->uri;
+    const char *why = oh__uri_decode(&rest, &m->request_uri);
 
-    if (oh_uri_parse(m->uri, &m->request_uri, &inner) != OH_OK)
-        return refuse(m, fault, OH_HEADER_OTHER, m->uri, OH_E_SYNTAX, inner.at, inner.why);
+    if (why) {
+        oh__clear(&m->request_uri, sizeof(m->request_uri));
+        return refuse(m, fault, OH_HEADER_OTHER, rest, OH_E_SYNTAX, 0, why);
+    }
     if (!oh_span_eq(m->cseq_method_text, m->method_text))
         return refuse(m, fault, OH_HEADER_CSEQ, m->cseq_method_text, OH_E_SYNTAX, 0,
                       "a CSeq method that is not the request's");

@@ -7,9 +7,10 @@
  */
 #include <offhook/header.h>
 
+#include "sip/header.h"
 #include "sip/lex.h"
 
-#define NAME_MAX_N 24 /* the longest name fits, in whole words */
+#define NAME_MAX_N OH__HEADER_WIDE
 
 static const struct oh_header_info infos[OH_HEADER_COUNT] = {{"", 0, OH_FORM_TEXT, false, ""},
 #define INFO(id, name, compact, form, list, rfc) {name, compact, OH_FORM_##form, list, rfc},
@@ -20,11 +21,10 @@ static const struct oh_header_info infos[OH_HEADER_COUNT] = {{"", 0, OH_FORM_TEX
 /* The names again, padded with NUL so that they can be read in words. */
 struct padded {
     char text[NAME_MAX_N];
-    uint8_t n;
 };
 
-static const struct padded names[OH_HEADER_COUNT] = {{"", 0},
-#define PADDED(id, name, compact, form, list, rfc) {name, sizeof(name) - 1},
+static const struct padded names[OH_HEADER_COUNT] = {{""},
+#define PADDED(id, name, compact, form, list, rfc) {name},
                                                      OH_HEADERS(PADDED)
 #undef PADDED
 };
@@ -151,44 +151,58 @@ static uint64_t word(const char *p)
 /*
  * Compares eight bytes without case: they may differ only in the bit that tells
  * upper from lower case, and only where the known name has a letter (bit 6 set).
+ * 0 when they are equal.
  */
-static bool word_ieq(uint64_t got, uint64_t known)
+static uint64_t word_differs(uint64_t got, uint64_t known)
 {
     uint64_t letters = known >> 1 & UINT64_C(0x2020202020202020);
 
-    return ((got ^ known) & ~letters) == 0;
+    return (got ^ known) & ~letters;
 }
 
-/* Compares n bytes of a name, n as long as the known name. Reads nothing outside either. */
-static bool name_ieq(const char *got, const char *known, size_t n)
-{
-    char tail[8] = {0};
-    size_t i;
+/* n bytes of ones in front of as many of zeros as a read of NAME_MAX_N bytes needs. */
+static const char ones[2 * NAME_MAX_N] = {
+#define X8 \
+    (char)0xff, (char)0xff, (char)0xff, (char)0xff, (char)0xff, (char)0xff, (char)0xff, (char)0xff
+    X8,
+    X8,
+    X8,
+#undef X8
+};
 
-    for (i = 0; i + 8 <= n; i += 8)
-        if (!word_ieq(word(got + i), word(known + i)))
-            return false;
-    if (i == n)
-        return true;
-    if (n >= 8)
-        return word_ieq(word(got + n - 8), word(known + n - 8));
-    for (; i < n; i++)
-        tail[i] = got[i];
-    return word_ieq(word(tail), word(known));
+enum oh_header_id oh__header_of_wide(const char *p, size_t n)
+{
+    const char *mask = ones + NAME_MAX_N - n;
+    uint64_t w0, w1, w2;
+    unsigned id;
+
+    if (n == 0 || n >= NAME_MAX_N || !oh__is(*p, OH__C_ALPHA))
+        return OH_HEADER_OTHER;
+    id = slots[SLOT(n, (unsigned char)*p)];
+    if (n == 1 || !id)
+        return (enum oh_header_id)id;
+    w0 = word(p) & word(mask);
+    w1 = word(p + 8) & word(mask + 8);
+    w2 = word(p + 16) & word(mask + 16);
+    do {
+        const char *known = names[id].text;
+
+        if ((word_differs(w0, word(known)) | word_differs(w1, word(known + 8)) |
+             word_differs(w2, word(known + 16))) == 0)
+            break;
+        id = chain[id];
+    } while (id);
+    return (enum oh_header_id)id;
 }
 
 enum oh_header_id oh_header_of(struct oh_span name)
 {
-    unsigned id;
+    char text[NAME_MAX_N] = {0};
 
-    if (name.n == 0 || name.n >= NAME_MAX_N || !oh__is(*name.p, OH__C_ALPHA))
+    if (name.n == 0 || name.n >= NAME_MAX_N)
         return OH_HEADER_OTHER;
-    id = slots[SLOT(name.n, (unsigned char)*name.p)];
-    if (name.n == 1)
-        return (enum oh_header_id)id;
-    while (id && !name_ieq(name.p, names[id].text, name.n))
-        id = chain[id];
-    return (enum oh_header_id)id;
+    memcpy(text, name.p, name.n);
+    return oh__header_of_wide(text, name.n);
 }
 
 const struct oh_header_info *oh_header_info(enum oh_header_id id)

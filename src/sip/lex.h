@@ -26,7 +26,7 @@ enum {
     OH__C_PASS = 1 << 7,    /* password of a URI */
     OH__C_PARAM = 1 << 8,   /* paramchar of a URI parameter */
     OH__C_HEADER = 1 << 9,  /* header name or value of a URI */
-    OH__C_HOST = 1 << 10,   /* host name, and "_", which real names have */
+    OH__C_LABEL = 1 << 10,  /* label of a host name, and "_", which real names have */
     OH__C_URI = 1 << 11,    /* whatever may stand in some URI, "%" included */
     OH__C_VALUE = 1 << 12,  /* gen-value that is not quoted: token, or a host with "[", "]", ":" */
     OH__C_SCHEME = 1 << 13, /* URI scheme behind its first letter */
@@ -72,14 +72,29 @@ static inline void oh__skip(struct oh_span *rest, size_t n)
 }
 
 /* How many bytes at the front are in one of the sets. */
-static inline size_t oh__run(struct oh_span s, unsigned sets)
-{
-    size_t i = 0;
+size_t oh__run(struct oh_span s, unsigned sets);
 
-    while (i < s.n && oh__is(s.p[i], sets))
-        i++;
-    return i;
+/*
+ * Equality without case with a literal of lower-case letters and digits, for names
+ * that are asked for all the time; compiles to a few comparisons.
+ */
+#define oh__is_name(s, literal) \
+    ((s).n == sizeof(literal) - 1 && oh__same_letters((s).p, literal, sizeof(literal) - 1))
+
+/* True when n bytes are those of a lower-case text, or differ from its letters in case only. */
+static inline bool oh__same_letters(const char *p, const char *lower, size_t n)
+{
+    unsigned differ = 0;
+    size_t i;
+
+    /* A letter has bit 6, so only its case bit may differ; anything else must be equal. */
+    for (i = 0; i < n; i++)
+        differ |= (unsigned)(p[i] ^ lower[i]) & ~((unsigned)lower[i] >> 1 & 0x20u);
+    return differ == 0;
 }
+
+/* Clears memory; a call, because compilers turn small ones into slow string instructions. */
+void oh__clear(void *p, size_t n);
 
 /* Takes the longest run of bytes of the sets; false (nothing taken) when it is empty. */
 bool oh__lex_run(struct oh_span *rest, unsigned sets, struct oh_span *out);

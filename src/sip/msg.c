@@ -10,7 +10,7 @@
  */
 #include <offhook/msg.h>
 
-#include "sip/address.h"
+#include "sip/header.h"
 #include "sip/lex.h"
 #include "sip/scan.h"
 
@@ -139,9 +139,8 @@ static void request_line(struct parse *ps, struct oh_span rest, size_t method_n)
 }
 
 /* Finds colon and value of a scanned row. NULL, or what is wrong. */
-static const char *row_split(const struct oh_msg *m, struct oh_row *row)
+static inline const char *row_split(const char *p, struct oh_row *row)
 {
-    const char *p = m->raw.p;
     uint32_t i = row->name + row->name_len, end = row->end - 2;
 
     while (p[i] == ' ' || p[i] == '\t')
@@ -161,30 +160,39 @@ static const char *row_split(const struct oh_msg *m, struct oh_row *row)
     return NULL;
 }
 
+/* The id of a row's name; only the last rows of a message have not enough bytes behind them. */
+static inline unsigned row_id(const struct oh_msg *m, const struct oh_row *row)
+{
+    const char *name = m->raw.p + row->name;
+
+    return m->raw.n - row->name >= OH__HEADER_WIDE ? oh__header_of_wide(name, row->name_len)
+                                                   : oh_header_of(oh_span(name, row->name_len));
+}
+
 /* Completes the scanned rows: values, ids, and the chains of rows with one id. */
 static void index_rows(struct parse *ps, unsigned scanned)
 {
     struct oh_msg *m = ps->m;
-    unsigned i, kept = 0;
+    unsigned i, id, last, kept = 0;
 
     for (i = 0; i < scanned; i++) {
-        struct oh_row row = m->rows[i];
-        const char *why = row_split(m, &row);
-        unsigned id;
+        struct oh_row *row = &m->rows[kept];
+        const char *why;
 
+        if (kept != i)
+            *row = m->rows[i];
+        why = row_split(m->raw.p, row);
         if (why) {
-            note(ps, OH_E_SYNTAX, OH_HEADER_OTHER, row.name, why);
+            note(ps, OH_E_SYNTAX, OH_HEADER_OTHER, row->name, why);
             continue;
         }
-        id = oh_header_of(oh_span(m->raw.p + row.name, row.name_len));
-        row.id = (uint16_t)id;
-        row.next = 0;
-        m->rows[kept++] = row;
-        if (m->last[id])
-            m->rows[m->last[id] - 1].next = (uint16_t)kept;
-        else
-            m->first[id] = (uint16_t)kept;
+        id = row_id(m, row);
+        row->id = (uint16_t)id;
+        row->next = 0;
+        kept++;
+        last = m->last[id];
         m->last[id] = (uint16_t)kept;
+        *(last ? &m->rows[last - 1].next : &m->first[id]) = (uint16_t)kept;
     }
     m->rows_n = (uint16_t)kept;
 }
@@ -313,8 +321,8 @@ int oh_msg_parse(struct oh_span bytes, enum oh_msg_mode mode, const struct oh_ms
     int rc;
 
     /* Rows are written before they are read, so only what lies round them is cleared. */
-    memset(msg, 0, offsetof(struct oh_msg, rows));
-    memset(msg->first, 0, sizeof(*msg) - offsetof(struct oh_msg, first));
+    oh__clear(msg, offsetof(struct oh_msg, rows));
+    oh__clear(msg->first, sizeof(*msg) - offsetof(struct oh_msg, first));
     msg->raw = oh_span_from(bytes, skip);
     if (msg->raw.n > UINT32_MAX - 64)
         msg->raw.n = UINT32_MAX - 64;

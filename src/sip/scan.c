@@ -1,10 +1,11 @@
 /*
- * The work of finding rows is three questions per line: how long is the token
- * at its front (a header name), where is the next control character (a line end,
- * or something that must not be there), and does the next line go on with this
- * one (a fold). The third and the bookkeeping are written once, below, and
- * compiled twice: with loops over bytes, and with loads of 32 bytes. Control
- * characters are rare, so one load usually answers for half a line.
+ * The work of finding rows is three questions: where are control characters
+ * (line ends, or something that must not be there), does the next line go on
+ * with this one (a fold), and how long is the token at the front of a line (a
+ * header name). The second and the bookkeeping are written once, below, and
+ * compiled twice: with words of eight bytes, and with loads of 32. Control
+ * characters are found for 64 bytes at a time, before anything is known about
+ * lines, so the loads do not wait for each other.
  *
  * Bare CR and bare LF are refused. RFC 3261 7 knows only CRLF, and what one
  * element takes for a line end and the next does not is how a header is
@@ -22,8 +23,23 @@
 
 #define INLINE static inline __attribute__((always_inline))
 
-/* The two questions that a version answers in its own way. */
-typedef size_t scan_fn(const char *p, size_t i, size_t n);
+/*
+ * What a version does in its own way: one bit for each control character but tab
+ * among the 64 bytes at i (those behind n have none), and the first byte at or
+ * behind i that is in no token, or n.
+ */
+typedef uint64_t control_fn(const char *p, size_t i, size_t n);
+typedef size_t token_fn(const char *p, size_t i, size_t n);
+
+/* A pass in progress. */
+struct pass {
+    const char *p;
+    size_t n;
+    size_t line;                   /* where the logical line begins */
+    struct oh_row *row, *rows_end; /* the next row to fill */
+    size_t at, start_token, start_n;
+    enum oh__scan_result result;
+};
 
 /* True for a NUL behind an odd number of "\", which is an escaped one. */
 static bool escaped(const char *p, size_t from, size_t at)
@@ -35,90 +51,147 @@ static bool escaped(const char *p, size_t from, size_t at)
     return ((at - i) & 1) != 0;
 }
 
-/*
- * Finds the CR that ends the logical line which begins at `line`. DONE: *at is
- * that CR, and a byte that is no blank follows its LF. INCOMPLETE with *at < n:
- * the line has its end, but the bytes end there.
- */
-INLINE enum oh__scan_result line_end(const char *p, size_t line, size_t n, size_t *at,
-                                     scan_fn *control)
+/* Something other than CR LF: what the pass ends with, or DONE when it goes on. */
+static enum oh__scan_result odd_byte(const char *p, size_t line, size_t i)
 {
-    size_t i = line;
-
-    for (;;) {
-        i = control(p, i, n);
-        *at = i;
-        if (i == n)
-            return OH__SCAN_INCOMPLETE;
-        if (__builtin_expect(p[i] == '\r', 1)) {
-            if (i + 1 == n) {
-                *at = n;
-                return OH__SCAN_INCOMPLETE;
-            }
-            if (p[i + 1] != '\n')
-                return OH__SCAN_BARE_CR;
-            if (i + 2 == n)
-                return OH__SCAN_INCOMPLETE;
-            if (p[i + 2] != ' ' && p[i + 2] != '\t')
-                return OH__SCAN_DONE;
-            i += 3;
-        } else if (p[i] == '\n') {
-            return OH__SCAN_BARE_LF;
-        } else if (p[i] == '\0' && !escaped(p, line, i)) {
-            return OH__SCAN_NUL;
-        } else {
-            i++;
-        }
+    switch (p[i]) {
+    case '\n': return OH__SCAN_BARE_LF;
+    case '\r': return OH__SCAN_BARE_CR;
+    case '\0': return escaped(p, line, i) ? OH__SCAN_DONE : OH__SCAN_NUL;
+    default: return OH__SCAN_DONE;
     }
+}
+
+/* Ends the pass. */
+INLINE bool stop(struct pass *s, enum oh__scan_result result, size_t at)
+{
+    s->result = result;
+    s->at = at;
+    return true;
+}
+
+/* Records the line that ends with the CR at `end`; true when the pass ends there. */
+INLINE bool line_done(struct pass *s, size_t end, token_fn *token)
+{
+    size_t name_n = token(s->p, s->line, s->n) - s->line;
+    struct oh_row *row = s->row;
+
+    if (s->line == 0) {
+        s->start_token = name_n;
+        s->start_n = end;
+    } else {
+        if (row == s->rows_end)
+            return stop(s, OH__SCAN_ROWS, s->line);
+        row->name = (uint32_t)s->line;
+        row->name_len = (uint16_t)(name_n > UINT16_MAX ? 0 : name_n);
+        row->end = (uint32_t)end + 2;
+        s->row++;
+    }
+    s->line = end + 2;
+    return false;
+}
+
+/* The CR at i: a fold, the end of a line, or the empty line. True when the pass ends there. */
+INLINE bool carriage_return(struct pass *s, size_t i, token_fn *token)
+{
+    if (__builtin_expect(i + 2 >= s->n, 0)) {
+        if (i + 1 == s->n)
+            return stop(s, OH__SCAN_INCOMPLETE, s->n);
+        if (s->p[i + 1] != '\n')
+            return stop(s, OH__SCAN_BARE_CR, i);
+        if (i == s->line && i > 0)
+            return stop(s, OH__SCAN_DONE, i + 2);
+        return line_done(s, i, token) || stop(s, OH__SCAN_INCOMPLETE, i);
+    }
+    if (s->p[i + 1] != '\n')
+        return stop(s, OH__SCAN_BARE_CR, i);
+    if (i == s->line && i > 0)
+        return stop(s, OH__SCAN_DONE, i + 2);
+    if (s->p[i + 2] == ' ' || s->p[i + 2] == '\t')
+        return false;
+    return line_done(s, i, token);
+}
+
+/* Looks at every control character of one block; true when the pass ends there. */
+INLINE bool block(struct pass *s, size_t base, uint64_t mask, uint64_t *carry, token_fn *token)
+{
+    enum oh__scan_result odd;
+    size_t i;
+
+    for (; mask; mask &= mask - 1) {
+        i = base + (size_t)__builtin_ctzll(mask);
+        if (__builtin_expect(s->p[i] != '\r', 0)) {
+            odd = odd_byte(s->p, s->line, i);
+            if (odd != OH__SCAN_DONE)
+                return stop(s, odd, i);
+            continue;
+        }
+        if (carriage_return(s, i, token))
+            return true;
+        /* The LF behind it is done with; it may be the first byte of the next block. */
+        mask &= mask - 1;
+        *carry = i == base + 63;
+        if (!mask)
+            break;
+    }
+    return false;
 }
 
 /* The pass itself. */
 INLINE enum oh__scan_result scan(const char *p, size_t n, struct oh_row *rows, struct oh__scan *out,
-                                 scan_fn *control, scan_fn *token)
+                                 control_fn *control, token_fn *token)
 {
-    size_t line, end, name_n;
-    uint16_t rows_n = 0;
-    enum oh__scan_result r = line_end(p, 0, n, &end, control);
+    struct pass s = {p, n, 0, rows, rows + OH_MSG_HEADERS_MAX, n, 0, 0, OH__SCAN_INCOMPLETE};
+    uint64_t mask, carry = 0;
+    size_t base;
 
-    *out = (struct oh__scan){.at = (uint32_t)end};
-    if (end == n || r > OH__SCAN_INCOMPLETE)
-        return r;
-    out->start_token = (uint32_t)token(p, 0, n);
-    out->start_n = (uint32_t)end;
-    while (r == OH__SCAN_DONE) {
-        line = end + 2;
-        if (p[line] == '\r' && line + 1 < n && p[line + 1] == '\n') {
-            end = line + 2;
+    for (base = 0; base < n; base += 64) {
+        mask = control(p, base, n) & ~carry;
+        carry = 0;
+        if (block(&s, base, mask, &carry, token))
             break;
-        }
-        r = line_end(p, line, n, &end, control);
-        if (end == n || r > OH__SCAN_INCOMPLETE)
-            break;
-        if (rows_n == OH_MSG_HEADERS_MAX) {
-            r = OH__SCAN_ROWS;
-            end = line;
-            break;
-        }
-        name_n = token(p, line, n) - line;
-        rows[rows_n].name = (uint32_t)line;
-        rows[rows_n].name_len = (uint16_t)(name_n > UINT16_MAX ? 0 : name_n);
-        rows[rows_n].end = (uint32_t)end + 2;
-        rows_n++;
     }
-    out->at = (uint32_t)end;
-    out->rows_n = rows_n;
-    return r;
+    out->at = (uint32_t)s.at;
+    out->start_token = (uint32_t)s.start_token;
+    out->start_n = (uint32_t)s.start_n;
+    out->rows_n = (uint16_t)(s.row - rows);
+    return s.result;
 }
 
-/* The first control character but tab at or behind i, or n. */
-static size_t control_scalar(const char *p, size_t i, size_t n)
+static uint64_t eight(const char *p)
 {
-    while (i < n && ((unsigned char)p[i] >= ' ' || p[i] == '\t'))
-        i++;
-    return i;
+    uint64_t v;
+
+    memcpy(&v, p, sizeof(v));
+    return v;
 }
 
-/* The first byte at or behind i that no token has, or n. */
+/* Bit 7 of each byte that is below 0x20: exact, since no sum carries into the next byte. */
+static uint64_t below_blank(uint64_t v)
+{
+    const uint64_t high = UINT64_C(0x8080808080808080);
+
+    return ~(((v & ~high) + UINT64_C(0x6060606060606060)) | v) & high;
+}
+
+static uint64_t control_scalar(const char *p, size_t i, size_t n)
+{
+    size_t end = n - i < 64 ? n - i : 64, k = 0, stop_at;
+    uint64_t mask = 0;
+
+    while (k < end) {
+        stop_at = end - k < 8 ? end : k + 8;
+        if (end - k >= 8 && !below_blank(eight(p + i + k))) {
+            k += 8;
+            continue;
+        }
+        for (; k < stop_at; k++)
+            if ((unsigned char)p[i + k] < ' ' && p[i + k] != '\t')
+                mask |= UINT64_C(1) << k;
+    }
+    return mask;
+}
+
 static size_t token_scalar(const char *p, size_t i, size_t n)
 {
     while (i < n && oh__is(p[i], OH__C_TOKEN))
@@ -148,20 +221,18 @@ TARGET_AVX2 INLINE __m256i load(const char *p)
     return _mm256_loadu_si256((const __m256i *)(const void *)p);
 }
 
-TARGET_AVX2 INLINE size_t control_avx2(const char *p, size_t i, size_t n)
+TARGET_AVX2 INLINE uint64_t control_avx2(const char *p, size_t i, size_t n)
 {
-    uint32_t mask;
+    size_t from = i;
 
-    for (; i + 32 <= n; i += 32) {
-        mask = control_mask(load(p + i));
-        if (mask)
-            return i + (size_t)__builtin_ctz(mask);
+    if (i + 64 > n) {
+        if (n < 64)
+            return control_scalar(p, i, n);
+        /* The last bytes are read together with some before them, not behind them. */
+        from = n - 64;
     }
-    if (i == n || n < 32)
-        return control_scalar(p, i, n);
-    /* The last bytes are read together with some before them, not behind them. */
-    mask = control_mask(load(p + n - 32)) >> (i - (n - 32));
-    return mask ? i + (size_t)__builtin_ctz(mask) : n;
+    return ((uint64_t)control_mask(load(p + from + 32)) << 32 | control_mask(load(p + from))) >>
+           (i - from);
 }
 
 /*

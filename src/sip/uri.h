@@ -5,6 +5,12 @@
 #include <offhook/params.h>
 #include <offhook/uri.h>
 
+/*
+ * oh_uri_parse without the copy: on success *rest is empty and NULL is returned;
+ * otherwise the reason, with *rest at the byte concerned and *u half filled.
+ */
+const char *oh__uri_decode(struct oh_span *rest, struct oh_uri *u);
+
 /* True for what people put between the digits of a number (RFC 3966 5.1.1). */
 static inline bool oh__tel_separator(char c)
 {

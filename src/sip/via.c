@@ -2,6 +2,7 @@
 
 #include "sip/lex.h"
 #include "sip/params.h"
+#include "sip/via.h"
 
 /* Takes "SIP/2.0/" in any spacing and up to the transport (RFC 3261 25.1, sent-protocol). */
 static const char *protocol_next(struct oh_span *rest, struct oh_via *v)
@@ -56,12 +57,12 @@ static const char *param_set(struct oh_via *v, const struct oh_param *p)
 
     switch (p->name.n) {
     case 5:
-        if (oh_span_ieq(p->name, OH_LIT("rport")))
+        if (oh__is_name(p->name, "rport"))
             return rport_set(v, p);
-        slot = oh_span_ieq(p->name, OH_LIT("maddr")) ? &v->maddr : NULL;
+        slot = oh__is_name(p->name, "maddr") ? &v->maddr : NULL;
         break;
-    case 6: slot = oh_span_ieq(p->name, OH_LIT("branch")) ? &v->branch : NULL; break;
-    case 8: slot = oh_span_ieq(p->name, OH_LIT("received")) ? &v->received : NULL; break;
+    case 6: slot = oh__is_name(p->name, "branch") ? &v->branch : NULL; break;
+    case 8: slot = oh__is_name(p->name, "received") ? &v->received : NULL; break;
     default: break;
     }
     if (!slot)
@@ -72,35 +73,75 @@ static const char *param_set(struct oh_via *v, const struct oh_param *p)
     return NULL;
 }
 
-int oh_via_decode(struct oh_span text, struct oh_via *out, struct oh_fault *fault)
+/* Empties every field; one by one, which is the fastest way for this size. */
+static void via_clear(struct oh_via *v, struct oh_span text)
 {
-    static const char cookie[] = "z9hG4bK";
-    struct oh_span rest = text;
+    const struct oh_span none = {NULL, 0};
+
+    v->text = text;
+    v->transport_text = none;
+    v->transport = OH_TRANSPORT_OTHER;
+    v->host = none;
+    v->port = 0;
+    v->params = none;
+    v->branch = none;
+    v->received = none;
+    v->maddr = none;
+    v->has_rport = false;
+    v->rport = 0;
+    v->rport_at = 0;
+    v->cookie = false;
+    v->addr = (struct oh_addr){0};
+}
+
+/* Takes all parameters. *code is set when a reason is returned. */
+static const char *params_next(struct oh_span *rest, struct oh_via *v, int *code)
+{
     struct oh__names seen;
-    struct oh_via v = {.text = text};
     struct oh_param p;
     const char *why;
-    int rc;
 
-    oh__lex_lws(&rest);
-    why = protocol_next(&rest, &v);
-    if (!why)
-        why = sent_by_next(&rest, &v);
-    if (why)
-        return oh__fail(fault, OH_E_SYNTAX, (size_t)(rest.p - text.p), why);
-    v.params = rest;
     seen.n = 0;
-    while ((rc = oh_param_next(&rest, &p)) == OH_OK) {
-        rc = oh__names_add(&seen, p.name);
-        why = rc == OH_OK ? param_set(&v, &p) : oh__params_why(rc);
-        if (why)
-            return oh__fail(fault, rc == OH_OK ? OH_E_SYNTAX : rc, (size_t)(p.name.p - text.p),
-                            why);
+    while ((*code = oh_param_next(rest, &p)) == OH_OK) {
+        *code = oh__names_add(&seen, p.name);
+        if (*code != OH_OK)
+            return oh__params_why(*code);
+        why = param_set(v, &p);
+        if (why) {
+            *code = OH_E_SYNTAX;
+            return why;
+        }
     }
-    if (rc != OH_E_ABSENT)
-        return oh__fail(fault, rc, (size_t)(rest.p - text.p), oh__params_why(rc));
-    v.cookie = v.branch.n > sizeof(cookie) - 1 &&
-               oh_span_ieq(oh_span_head(v.branch, sizeof(cookie) - 1), OH_LIT("z9hG4bK"));
-    *out = v;
+    return *code == OH_E_ABSENT ? NULL : oh__params_why(*code);
+}
+
+int oh__via_decode(struct oh_span text, struct oh_via *v, struct oh_fault *fault)
+{
+    struct oh_span rest = text;
+    const char *why;
+    int code = OH_E_SYNTAX;
+
+    via_clear(v, text);
+    oh__lex_lws(&rest);
+    why = protocol_next(&rest, v);
+    if (!why)
+        why = sent_by_next(&rest, v);
+    if (!why) {
+        v->params = rest;
+        why = params_next(&rest, v, &code);
+    }
+    if (why)
+        return oh__fail(fault, code, (size_t)(rest.p - text.p), why);
+    v->cookie = v->branch.n > 7 && oh__same_letters(v->branch.p, "z9hg4bk", 7);
     return OH_OK;
+}
+
+int oh_via_decode(struct oh_span text, struct oh_via *out, struct oh_fault *fault)
+{
+    struct oh_via v;
+    int rc = oh__via_decode(text, &v, fault);
+
+    if (rc == OH_OK)
+        *out = v;
+    return rc;
 }
