@@ -17,6 +17,7 @@ void rig_done(struct rig *r)
     rig_forget(r);
     oh_endpoint_free(r->ep);
     free(r->bytes);
+    free(r->request_bytes);
     assert_int_equal(r->heap.blocks, 0);
     assert_int_equal(r->heap.bytes, 0);
 }
@@ -43,6 +44,21 @@ static char *copy(struct oh_span s)
     return p;
 }
 
+/* Holds a request for longer than its input lasts. */
+static void hold(struct rig *r, const struct oh_output *out)
+{
+    size_t used;
+
+    free(r->request_bytes);
+    r->request_bytes = copy(out->msg->raw);
+    assert_int_equal(oh_msg_parse(oh_span(r->request_bytes, out->msg->raw.n), OH_MSG_DATAGRAM,
+                                  &r->options.limits, &r->request, &used, NULL),
+                     OH_OK);
+    assert_int_equal(oh_msg_check(&r->request, NULL), OH_OK);
+    r->msg = out->msg;
+    r->flow = out->flow;
+}
+
 void rig_take(struct rig *r)
 {
     struct oh_output out;
@@ -56,10 +72,8 @@ void rig_take(struct rig *r)
         t->text = copy(out.kind == OH_OUT_SEND ? out.bytes
                        : out.msg               ? out.msg->raw
                                                : oh_span(NULL, 0));
-        if (out.kind == OH_OUT_REQUEST) {
-            r->msg = out.msg;
-            r->flow = out.flow;
-        }
+        if (out.kind == OH_OUT_REQUEST)
+            hold(r, &out);
         r->n++;
     }
     oh_endpoint_check(r->ep);
@@ -261,7 +275,7 @@ uint64_t call(struct rig *r, const struct oh_flow *flow, const char *method, uin
 int respond(struct rig *r, uint64_t server, unsigned code, const char *tag)
 {
     struct oh_reply reply = {.code = code, .to_tag = oh_span_str(tag)};
-    int result = oh_server_respond(r->ep, r->now, server, r->msg, &r->flow, &reply);
+    int result = oh_server_respond(r->ep, r->now, server, &r->request, &r->flow, &reply);
 
     rig_take(r);
     return result;

@@ -1,4 +1,5 @@
-/* INVITE client transaction: RFC 3261 17.1.1, RFC 6026 7.2; TXN-001, 003, 004, 005, 006, 016, 020, 021. */
+/* INVITE client transaction: RFC 3261 17.1.1, RFC 6026 7.2; TXN-001, 003, 004, 005, 006, 016, 020,
+ * 021. */
 #include "unit/core/harness.h"
 
 #define UDP rig_flow(OH_TRANSPORT_UDP)
