@@ -11,7 +11,7 @@
 #include <offhook/decode.h>
 #include <offhook/media.h>
 
-#include "corpus.h"
+#include "corpus_walk.h"
 #include "exact.h"
 #include "rewrite.h"
 

@@ -1,9 +1,13 @@
-#include "corpus.h"
+/* The files of a corpus, one after the other. */
+#ifndef TESTS_CORPUS_WALK_H
+#define TESTS_CORPUS_WALK_H
 
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+
+#include <offhook/span.h>
 
 struct corpus {
     const char *suffix;
@@ -12,7 +16,7 @@ struct corpus {
     size_t count;
 };
 
-static void file_walk(struct corpus *c, const char *path, const char *name, size_t size)
+static inline void file_walk(struct corpus *c, const char *path, const char *name, size_t size)
 {
     FILE *f = fopen(path, "rb");
     char *bytes = malloc(size);
@@ -26,7 +30,7 @@ static void file_walk(struct corpus *c, const char *path, const char *name, size
         fclose(f);
 }
 
-static bool ends_with(const char *name, const char *suffix)
+static inline bool ends_with(const char *name, const char *suffix)
 {
     size_t n = strlen(name), s = strlen(suffix);
 
@@ -34,7 +38,7 @@ static bool ends_with(const char *name, const char *suffix)
 }
 
 /* Folders hold files or folders of files, so the depth is two. */
-static void folder_walk(struct corpus *c, const char *folder, int depth)
+static inline void folder_walk(struct corpus *c, const char *folder, int depth)
 {
     DIR *dir = opendir(folder);
     struct dirent *entry;
@@ -57,8 +61,13 @@ static void folder_walk(struct corpus *c, const char *folder, int depth)
     closedir(dir);
 }
 
-size_t corpus_walk(const char *folder, const char *suffix,
-                   void (*each)(void *ctx, const char *name, struct oh_span bytes), void *ctx)
+/*
+ * Calls `each` for every file below tests/<folder> whose name ends in `suffix`; returns how many
+ * there were. The bytes live in a block of their exact size until `each` returns.
+ */
+static inline size_t corpus_walk(const char *folder, const char *suffix,
+                                 void (*each)(void *ctx, const char *name, struct oh_span bytes),
+                                 void *ctx)
 {
     struct corpus c = {suffix, each, ctx, 0};
     char path[512];
@@ -67,3 +76,5 @@ size_t corpus_walk(const char *folder, const char *suffix,
     folder_walk(&c, path, 2);
     return c.count;
 }
+
+#endif
