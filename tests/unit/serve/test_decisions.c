@@ -1,0 +1,141 @@
+/* The ring of decisions: order, bound, texts that strangers wrote. */
+#include "harness.h"
+
+static void add(struct oh__decisions *d, enum oh__decision_kind kind, const char *why)
+{
+    struct oh__decision e;
+
+    memset(&e, 0, sizeof(e));
+    e.kind = (uint8_t)kind;
+    e.seq = 999; /* not for the caller to say */
+    memcpy(e.why, why, strlen(why));
+    oh__decisions_add(d, &e);
+}
+
+static void test_order(void **state)
+{
+    struct oh__decisions *d = oh__decisions_new(NULL, 4);
+    struct oh__decision e;
+    uint64_t before = 0;
+    char text[2] = "a";
+
+    (void)state;
+    assert_int_equal(oh__decisions_before(d, 0, &e), OH_E_ABSENT);
+    for (int i = 0; i < 6; i++, text[0]++)
+        add(d, OH__DECISION_CALL_FAILED, text);
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(oh__decisions_before(d, before, &e), OH_OK);
+        assert_int_equal(e.seq, 6 - i);
+        assert_int_equal(e.why[0], 'f' - i);
+        assert_int_equal(e.kind, OH__DECISION_CALL_FAILED);
+        before = e.seq;
+    }
+    memset(&e, 0x5a, sizeof(e));
+    assert_int_equal(oh__decisions_before(d, before, &e), OH_E_ABSENT);
+    assert_int_equal(e.kind, 0x5a);
+    assert_int_equal(oh__decisions_before(d, 1, &e), OH_E_ABSENT);
+    assert_int_equal(oh__decisions_before(d, 1000, &e), OH_OK);
+    assert_int_equal(e.seq, 6);
+    oh__decisions_free(d);
+}
+
+/* Texts end on a terminal and in a log: no control characters, C1 ones included, and only UTF-8. */
+static void test_clean(void **state)
+{
+    static const struct {
+        const char *in, *out;
+    } rows[] = {
+        {"plain ~", "plain ~"},
+        {"a\x1b[31mb\n", "a?[31mb?"},
+        {"\x7f\t\r", "???"},
+        {"Gr\xc3\xbc\xc3\x9f"
+         "e \xe2\x82\xac \xf0\x9f\x98\x80",
+         "Gr\xc3\xbc\xc3\x9f"
+         "e \xe2\x82\xac \xf0\x9f\x98\x80"},
+        {"\xc2\x9b"
+         "31m",
+         "??31m"},
+        {"\xc2\xa0", "\xc2\xa0"},
+        {"\x9b"
+         "31m",
+         "?31m"},
+        {"\xff\xfe", "??"},
+        {"\xc0\xaf", "??"},
+        {"\xe0\x80\xaf", "???"},
+        {"\xed\xa0\x80", "???"},
+        {"\xf4\x90\x80\x80", "????"},
+        {"\xe2\x82", "??"},
+        {"\xe2(\xa1", "?(?"},
+        {"", ""},
+    };
+    struct oh__decisions *d = oh__decisions_new(NULL, 4);
+    struct oh__decision e;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        add(d, OH__DECISION_AUTH_FAILED, rows[i].in);
+        assert_int_equal(oh__decisions_before(d, 0, &e), OH_OK);
+        if (strcmp(e.why, rows[i].out) != 0)
+            fail_msg("row %zu: '%s'", i, e.why);
+    }
+    oh__decisions_free(d);
+}
+
+/* A field without a terminator gets one, and no text leaks from behind it. */
+static void test_bounds(void **state)
+{
+    struct oh__decisions *d = oh__decisions_new(NULL, 0);
+    struct oh__decision e;
+
+    (void)state;
+    memset(&e, 'x', sizeof(e));
+    e.agent[0] = 0;
+    oh__decisions_add(d, &e);
+    memset(&e, 0, sizeof(e));
+    assert_int_equal(oh__decisions_before(d, 0, &e), OH_OK);
+    assert_int_equal(strlen(e.method), sizeof(e.method) - 1);
+    assert_int_equal(strlen(e.call_id), sizeof(e.call_id) - 1);
+    assert_int_equal(strlen(e.account), sizeof(e.account) - 1);
+    assert_int_equal(strlen(e.target), sizeof(e.target) - 1);
+    assert_int_equal(strlen(e.why), sizeof(e.why) - 1);
+    assert_int_equal(strlen(e.fix), sizeof(e.fix) - 1);
+    for (size_t i = 0; i < sizeof(e.agent); i++)
+        assert_int_equal(e.agent[i], 0);
+    oh__decisions_free(d);
+}
+
+static void test_names(void **state)
+{
+    (void)state;
+    assert_string_equal(oh__decision_name(OH__DECISION_REGISTERED), "registered");
+    assert_string_equal(oh__decision_name(OH__DECISION_AUTH_FAILED), "auth-failed");
+    assert_string_equal(oh__decision_name(OH__DECISION_BANNED), "source-banned");
+    assert_string_equal(oh__decision_name(OH__DECISION_COUNT), "?");
+}
+
+static void failing(struct test_heap *h, void *arg)
+{
+    struct oh__decisions *d = oh__decisions_new(&h->alloc, 8);
+
+    (void)arg;
+    if (d)
+        add(d, OH__DECISION_BANNED, "x");
+    oh__decisions_free(d);
+}
+
+static void test_memory_fails(void **state)
+{
+    (void)state;
+    assert_int_equal(test_heap_fail_each(failing, NULL), 2);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_order),        cmocka_unit_test(test_clean),
+        cmocka_unit_test(test_bounds),       cmocka_unit_test(test_names),
+        cmocka_unit_test(test_memory_fails),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
