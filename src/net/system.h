@@ -1,28 +1,30 @@
-/* What only the operating system can tell: time, entropy, and hashes from the library that operators patch. */
+/* What only the operating system can tell: time, entropy, and hashes from the library that
+ * operators patch. */
 #ifndef OH_NET_SYSTEM_H
 #define OH_NET_SYSTEM_H
 
 #include <offhook/digest.h>
 
-/* Monotonic nanoseconds. */
+/* The monotonic clock in nanoseconds; it never jumps and means nothing outside this machine. */
 uint64_t oh__clock_now(void);
 
-/* Wall-clock milliseconds since 1970. */
+/* The wall clock in milliseconds since 1970; it may jump when somebody sets it. */
 uint64_t oh__clock_wall(void);
 
 /* Fills memory with entropy from the kernel; OH_OK or OH_E_IO. */
 int oh__entropy(void *out, size_t n);
 
 /*
- * A hasher on OpenSSL 3 with its algorithms fetched once; one per thread (contexts are reused). NULL on
- * failure. Ended with oh__hasher_free.
+ * A hasher on OpenSSL 3 with its algorithms fetched once; one per thread (contexts are reused).
+ * NULL on failure. Ended with oh__hasher_free.
  */
 struct oh_hasher *oh__hasher_new(void);
 
 /* Ends a hasher. NULL is ignored. */
 void oh__hasher_free(struct oh_hasher *hasher);
 
-/* Host addresses of this machine that are up, without link-local ones; returns how many (at most max). */
+/* Host addresses of this machine that are up, without link-local ones; returns how many (at most
+ * max). */
 unsigned oh__local_addrs(struct oh_addr *out, unsigned max);
 
 /* The machine's name as the kernel has it, terminated; "" when unknown. */

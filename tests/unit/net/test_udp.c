@@ -1,0 +1,370 @@
+/* Datagrams: batches, source addresses, ICMP errors, listeners. */
+#include "unit/net/kit.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* More than the four batches of one round, sent before the server looks. */
+static void test_echo(void **state)
+{
+    struct kit k = {0};
+    struct oh__net_input in;
+    char text[32];
+    unsigned sent = 400, got = 0;
+    int fd = kit_socket(SOCK_DGRAM, "127.0.0.1:0", NULL);
+
+    (void)state;
+    kit_listen(&k, OH_TRANSPORT_UDP, "127.0.0.1:0");
+    kit_open(&k);
+    for (unsigned i = 0; i < sent; i++) {
+        struct oh_addr to = kit_addr(&k, 0);
+        int n = snprintf(text, sizeof(text), "datagram %u", i);
+
+        kit_sendto(fd, &to, oh_span(text, (size_t)n));
+    }
+    while (got < sent && kit_next(k.net, OH__NET_DATAGRAM, &in, 1000)) {
+        int n = snprintf(text, sizeof(text), "datagram %u", got++);
+
+        assert_true(oh_span_eq(in.bytes, oh_span(text, (size_t)n)));
+        assert_int_equal(in.flow.id, 0);
+        assert_true(oh_addr_eq(&in.flow.local, &k.options.listeners[0].addr) ||
+                    in.flow.local.port == kit_addr(&k, 0).port);
+        oh__net_send(k.net, &in.flow, in.bytes, 0);
+    }
+    oh__net_flush(k.net);
+    assert_int_equal(got, sent);
+    for (unsigned i = 0; i < sent; i++) {
+        struct oh_addr from, ours = kit_addr(&k, 0);
+        char back[64];
+        int n = snprintf(text, sizeof(text), "datagram %u", i);
+
+        assert_int_equal(kit_recvfrom(fd, back, sizeof(back), &from), n);
+        assert_memory_equal(back, text, (size_t)n);
+        assert_true(oh_addr_eq(&from, &ours));
+    }
+    assert_int_equal(kit_stats(&k).rx_datagrams, sent);
+    assert_int_equal(kit_stats(&k).tx_datagrams, sent);
+    assert_int_equal(kit_stats(&k).rx_bytes, kit_stats(&k).tx_bytes);
+    close(fd);
+    kit_close(&k);
+}
+
+/* The bytes of everything taken in one round stay valid until the next wait. */
+static void test_bytes_stay(void **state)
+{
+    struct kit k = {0};
+    struct oh__net_input in[10];
+    struct oh_addr to;
+    unsigned n = 0;
+    int fd = kit_socket(SOCK_DGRAM, "127.0.0.1:0", NULL);
+
+    (void)state;
+    kit_listen(&k, OH_TRANSPORT_UDP, "127.0.0.1:0");
+    kit_open(&k);
+    to = kit_addr(&k, 0);
+    for (char c = 'a'; c < 'a' + 10; c++)
+        kit_sendto(fd, &to, oh_span(&c, 1));
+    assert_int_equal(oh__net_wait(k.net, oh__clock_now() + 1000 * MS), OH_OK);
+    while (n < 10 && oh__net_take(k.net, &in[n]))
+        n++;
+    assert_int_equal(n, 10);
+    for (unsigned i = 0; i < n; i++)
+        assert_int_equal(in[i].bytes.p[0], 'a' + (int)i);
+    close(fd);
+    kit_close(&k);
+}
+
+static void largest(const char *addr)
+{
+    static char big[65507], back[65535];
+    struct kit k = {0};
+    struct oh__net_input in;
+    struct oh_addr to;
+    int fd = kit_socket(SOCK_DGRAM, addr, NULL);
+
+    for (size_t i = 0; i < sizeof(big); i++)
+        big[i] = (char)(i * 7);
+    kit_listen(&k, OH_TRANSPORT_UDP, addr);
+    kit_open(&k);
+    to = kit_addr(&k, 0);
+    kit_sendto(fd, &to, oh_span(big, sizeof(big)));
+    assert_true(kit_next(k.net, OH__NET_DATAGRAM, &in, 1000));
+    assert_true(oh_span_eq(in.bytes, oh_span(big, sizeof(big))));
+    oh__net_send(k.net, &in.flow, in.bytes, 0);
+    oh__net_flush(k.net);
+    assert_int_equal(kit_recvfrom(fd, back, sizeof(back), NULL), sizeof(big));
+    /* One byte more fits no datagram. */
+    oh__net_send(k.net, &in.flow, oh_span(back, sizeof(big) + 1), 5);
+    assert_true(kit_next(k.net, OH__NET_FAILED, &in, 1000));
+    assert_int_equal(in.ticket, 5);
+    assert_int_equal(in.result, OH_E_LIMIT);
+    close(fd);
+    kit_close(&k);
+}
+
+static void test_largest(void **state)
+{
+    (void)state;
+    largest("127.0.0.1:0");
+    largest("[::1]:0");
+}
+
+/* A wildcard socket answers from the address that was asked, not from the route's. */
+static void test_source_address(void **state)
+{
+    struct kit k = {0};
+    struct oh__net_input in;
+    struct oh_addr to, from;
+    char back[16];
+    int fd = kit_socket(SOCK_DGRAM, "127.0.0.1:0", NULL);
+
+    (void)state;
+    kit_listen(&k, OH_TRANSPORT_UDP, "0.0.0.0:0");
+    kit_listen(&k, OH_TRANSPORT_UDP, "[::]:0");
+    kit_open(&k);
+    to = kit_parse("127.0.0.77:1");
+    to.port = kit_addr(&k, 0).port;
+    kit_sendto(fd, &to, OH_LIT("hello"));
+    assert_true(kit_next(k.net, OH__NET_DATAGRAM, &in, 1000));
+    assert_true(oh_addr_eq(&in.flow.local, &to));
+    oh__net_send(k.net, &in.flow, OH_LIT("back"), 0);
+    oh__net_flush(k.net);
+    assert_int_equal(kit_recvfrom(fd, back, sizeof(back), &from), 4);
+    assert_true(oh_addr_eq(&from, &to));
+    close(fd);
+
+    fd = kit_socket(SOCK_DGRAM, "[::1]:0", NULL);
+    to = kit_parse("[::1]:1");
+    to.port = kit_addr(&k, 1).port;
+    kit_sendto(fd, &to, OH_LIT("hello"));
+    assert_true(kit_next(k.net, OH__NET_DATAGRAM, &in, 1000));
+    assert_true(oh_addr_eq(&in.flow.local, &to));
+    assert_int_equal(in.flow.listener, 1);
+    oh__net_send(k.net, &in.flow, OH_LIT("back"), 0);
+    oh__net_flush(k.net);
+    assert_int_equal(kit_recvfrom(fd, back, sizeof(back), &from), 4);
+    assert_true(oh_addr_eq(&from, &to));
+    close(fd);
+    kit_close(&k);
+}
+
+/* Three sends to closed ports fail with their own tickets; those to an open one do not, though they
+ * share the socket. */
+static void refused(const char *addr)
+{
+    struct kit k = {0};
+    struct oh__net_input in;
+    struct oh_addr open_addr;
+    unsigned seen = 0;
+    char text[64];
+    int fd = kit_socket(SOCK_DGRAM, addr, &open_addr);
+    struct oh_addr closed = kit_closed_port(SOCK_DGRAM, addr);
+
+    kit_listen(&k, OH_TRANSPORT_UDP, addr);
+    kit_open(&k);
+    for (unsigned i = 0; i < 3; i++) {
+        struct oh_flow bad = kit_flow(&k, 0, &closed), good = kit_flow(&k, 0, &open_addr);
+        int n = snprintf(text, sizeof(text), "OPTIONS %u", i);
+
+        oh__net_send(k.net, &bad, oh_span(text, (size_t)n), 10 + i);
+        oh__net_send(k.net, &good, oh_span(text, (size_t)n), 20 + i);
+    }
+    oh__net_flush(k.net);
+    for (unsigned i = 0; i < 3; i++) {
+        assert_true(kit_next(k.net, OH__NET_FAILED, &in, 1000));
+        assert_int_equal(in.result, OH_E_IO);
+        assert_in_range(in.ticket, 10, 12);
+        assert_true(oh_addr_eq(&in.flow.peer, &closed));
+        seen |= 1u << (in.ticket - 10);
+    }
+    assert_int_equal(seen, 7);
+    for (unsigned i = 0; i < 3; i++)
+        assert_int_equal(kit_recvfrom(fd, text, sizeof(text), NULL), 9);
+    assert_int_equal(kit_run(k.net, OH__NET_FAILED, 20), 0);
+    close(fd);
+    kit_close(&k);
+}
+
+static void test_refused(void **state)
+{
+    (void)state;
+    refused("127.0.0.1:0");
+    refused("[::1]:0");
+}
+
+/*
+ * With two workers on one port the ICMP error often comes to the other one's
+ * socket; the failure has to reach the worker that sent.
+ */
+static void test_refused_elsewhere(void **state)
+{
+    struct kit k = {.options.workers = 2};
+    struct oh__net *other;
+    struct oh__net_input in;
+    unsigned failed = 0, strange = 0;
+
+    (void)state;
+    kit_listen(&k, OH_TRANSPORT_UDP, "127.0.0.1:0");
+    kit_open(&k);
+    assert_int_equal(oh__net_new(k.shared, 1, &other), OH_OK);
+    for (unsigned i = 0; i < 16; i++) {
+        struct oh_addr closed = kit_closed_port(SOCK_DGRAM, "127.0.0.1:0");
+        struct oh_flow flow = kit_flow(&k, 0, &closed);
+
+        oh__net_send(k.net, &flow, OH_LIT("nobody there"), 100 + i);
+        oh__net_flush(k.net);
+    }
+    for (unsigned i = 0; i < 200 && failed < 16; i++) {
+        oh__net_wait(other, oh__clock_now() + MS);
+        while (oh__net_take(other, &in))
+            strange++;
+        oh__net_wait(k.net, oh__clock_now() + MS);
+        while (oh__net_take(k.net, &in))
+            failed += in.kind == OH__NET_FAILED;
+    }
+    assert_int_equal(failed, 16);
+    assert_int_equal(strange, 0);
+    oh__net_free(other);
+    kit_close(&k);
+}
+
+static void test_no_socket(void **state)
+{
+    struct kit k = {0};
+    struct oh__net_input in;
+    struct oh_addr v6 = kit_parse("[::1]:5060"), v4 = kit_parse("127.0.0.1:5060");
+    struct oh_flow flow;
+
+    (void)state;
+    kit_listen(&k, OH_TRANSPORT_UDP, "127.0.0.1:0");
+    kit_open(&k);
+    flow = kit_flow(&k, 0, &v6);
+    oh__net_send(k.net, &flow, OH_LIT("x"), 1);
+    assert_true(kit_next(k.net, OH__NET_FAILED, &in, 1000));
+    assert_int_equal(in.ticket, 1);
+    flow = kit_flow(&k, 0, &v4);
+    flow.transport = OH_TRANSPORT_TLS;
+    oh__net_send(k.net, &flow, OH_LIT("x"), 2);
+    assert_true(kit_next(k.net, OH__NET_FAILED, &in, 1000));
+    assert_int_equal(in.ticket, 2);
+    assert_int_equal(in.result, OH_E_UNSUPPORTED);
+    assert_int_equal(kit_stats(&k).send_errors, 2);
+    kit_close(&k);
+}
+
+/* 32 listeners, and each datagram names the right one. */
+static void test_many_listeners(void **state)
+{
+    struct kit k = {0};
+    struct oh__net_input in;
+    uint32_t seen = 0;
+    int fd = kit_socket(SOCK_DGRAM, "127.0.0.1:0", NULL);
+
+    (void)state;
+    for (unsigned i = 0; i < OH__NET_LISTENERS_MAX; i++)
+        kit_listen(&k, OH_TRANSPORT_UDP, "127.0.0.1:0");
+    kit_open(&k);
+    for (unsigned i = 0; i < OH__NET_LISTENERS_MAX; i++) {
+        struct oh_addr to = kit_addr(&k, i);
+        char byte = (char)i;
+
+        kit_sendto(fd, &to, oh_span(&byte, 1));
+    }
+    for (unsigned i = 0; i < OH__NET_LISTENERS_MAX; i++) {
+        assert_true(kit_next(k.net, OH__NET_DATAGRAM, &in, 1000));
+        assert_int_equal(in.flow.listener, in.bytes.p[0]);
+        assert_int_equal(in.flow.local.port, kit_addr(&k, in.flow.listener).port);
+        seen |= UINT32_C(1) << in.flow.listener;
+    }
+    assert_int_equal(seen, UINT32_MAX);
+    close(fd);
+    kit_close(&k);
+}
+
+/* A port that somebody has, even with SO_REUSEPORT, is not shared silently. */
+static void test_busy(void **state)
+{
+    static const uint8_t transports[] = {OH_TRANSPORT_UDP, OH_TRANSPORT_TCP};
+    char why[256] = "";
+
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        struct kit k = {0}, second = {0};
+
+        kit_listen(&k, transports[i], "127.0.0.1:0");
+        kit_open(&k);
+        kit_listen(&second, transports[i], "127.0.0.1:0");
+        second.options.listeners[0].addr = kit_addr(&k, 0);
+        assert_int_equal(oh__net_open(&second.options, &second.shared, why, sizeof(why)),
+                         OH_E_BUSY);
+        assert_non_null(strstr(why, "in use by another program"));
+        kit_close(&k);
+        /* And free again afterwards. */
+        kit_open(&second);
+        kit_close(&second);
+    }
+}
+
+static void test_bad_options(void **state)
+{
+    struct kit k = {0}, absent = {0}, tls = {0};
+    char why[256] = "";
+
+    (void)state;
+    k.options.workers = 65;
+    assert_int_equal(oh__net_open(&k.options, &k.shared, why, sizeof(why)), OH_E_RANGE);
+    kit_listen(&absent, OH_TRANSPORT_UDP, "192.0.2.99:0");
+    assert_int_equal(oh__net_open(&absent.options, &absent.shared, why, sizeof(why)), OH_E_IO);
+    assert_non_null(strstr(why, "no such address"));
+    kit_listen(&tls, OH_TRANSPORT_TLS, "127.0.0.1:0");
+    assert_int_equal(oh__net_open(&tls.options, &tls.shared, why, sizeof(why)), OH_E_UNSUPPORTED);
+}
+
+/* TCP follows UDP's port when both may be chosen (RFC 3261 18). */
+static void test_same_port(void **state)
+{
+    struct kit k = {.options.workers = 2};
+
+    (void)state;
+    kit_listen(&k, OH_TRANSPORT_UDP, "127.0.0.1:0");
+    kit_listen(&k, OH_TRANSPORT_TCP, "127.0.0.1:0");
+    kit_open(&k);
+    assert_true(kit_addr(&k, 0).port != 0);
+    assert_int_equal(kit_addr(&k, 0).port, kit_addr(&k, 1).port);
+    assert_int_equal(kit_addr(&k, 2).family, OH_FAMILY_NONE);
+    kit_close(&k);
+}
+
+/* A buffer that even root cannot have would be named with the sysctl; one that is small enough is
+ * silent. */
+static void test_buffer(void **state)
+{
+    struct kit k = {.options.rcvbuf = 65536};
+
+    (void)state;
+    kit_listen(&k, OH_TRANSPORT_UDP, "127.0.0.1:0");
+    kit_open(&k);
+    assert_null(oh__net_warning(k.shared));
+    kit_close(&k);
+    k.options.rcvbuf = INT32_MAX;
+    kit_open(&k);
+    if (oh__net_warning(k.shared))
+        assert_non_null(strstr(oh__net_warning(k.shared), "net.core.rmem_max"));
+    kit_close(&k);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_echo),      cmocka_unit_test(test_bytes_stay),
+        cmocka_unit_test(test_largest),   cmocka_unit_test(test_source_address),
+        cmocka_unit_test(test_refused),   cmocka_unit_test(test_refused_elsewhere),
+        cmocka_unit_test(test_no_socket), cmocka_unit_test(test_many_listeners),
+        cmocka_unit_test(test_busy),      cmocka_unit_test(test_bad_options),
+        cmocka_unit_test(test_same_port), cmocka_unit_test(test_buffer),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
