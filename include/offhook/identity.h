@@ -18,7 +18,7 @@ struct oh_identity {
  */
 int oh_identity_decode(struct oh_span value, struct oh_identity *out, struct oh_fault *fault);
 
-/* Writes one value; alg bare, ppt quoted (RFC 8224 4). */
+/* Writes one value; alg bare if it can be, ppt quoted (RFC 8224 4). */
 void oh_identity_put(struct oh_buf *out, const struct oh_identity *i);
 
 #endif

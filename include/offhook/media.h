@@ -45,7 +45,7 @@ void oh_media_put(struct oh_buf *out, const struct oh_media *m);
 /* Decodes "1.0". OH_OK or OH_E_SYNTAX; a part above 65,535 is OH_E_RANGE. */
 int oh_mime_version_decode(struct oh_span value, uint16_t *major, uint16_t *minor);
 
-/* Writes "major.minor". */
+/* Writes a version as two numbers with a dot between them. */
 void oh_mime_version_put(struct oh_buf *out, uint16_t major, uint16_t minor);
 
 #endif

@@ -40,7 +40,7 @@ struct oh_target_dialog {
 int oh_target_dialog_decode(struct oh_span value, struct oh_target_dialog *out,
                             struct oh_fault *fault);
 
-/* Writes Target-Dialog. */
+/* Writes the Call-ID and both tags as Target-Dialog. */
 void oh_target_dialog_put(struct oh_buf *out, const struct oh_target_dialog *t);
 
 #endif

@@ -163,22 +163,22 @@ int oh_sdp_bandwidth(const struct oh_sdp *s, int where, struct oh_span type, uin
  * a value stays one line whatever it holds; the caller tests oh_buf_error once at the end.
  */
 
-/* "<type>=<value>" */
+/* Writes one line: the letter, "=", the value. */
 void oh_sdp_put_line(struct oh_buf *out, char type, struct oh_span value);
 
 /* "v=0", o=, s= ("-" when name is empty); an empty username is written "-" (RFC 8866 5.2). */
 void oh_sdp_put_head(struct oh_buf *out, const struct oh_sdp_origin *origin, struct oh_span name);
 
-/* "c=IN IP4 ..." or "c=IN IP6 ..." */
+/* Writes c= of the internet, IP4 or IP6 as the address is; its port does not count. */
 void oh_sdp_put_connection(struct oh_buf *out, const struct oh_addr *addr);
 
-/* "t=start stop", seconds since 1900 */
+/* Writes t= with start and stop in seconds since 1900, 0 = unbounded. */
 void oh_sdp_put_time(struct oh_buf *out, uint64_t start, uint64_t stop);
 
 /* m= from media, port, ports, proto and formats; the section is not looked at. */
 void oh_sdp_put_media(struct oh_buf *out, const struct oh_sdp_media *m);
 
-/* "a=name" or, when value.p is not NULL, "a=name:value" */
+/* Writes a= with the name and, when value.p is not NULL, ":" and the value. */
 void oh_sdp_put_attribute(struct oh_buf *out, struct oh_span name, struct oh_span value);
 
 /* All lines of a parsed description as they are, each with CRLF. */

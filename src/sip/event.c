@@ -26,8 +26,8 @@ int oh_event_decode(struct oh_span value, struct oh_event *out, struct oh_fault 
         return rc;
     if (!is_event_type(t.token))
         return oh__fail(fault, OH_E_SYNTAX, 0, "an event type with an empty part");
-    if (oh_param_find(t.params, OH_LIT("id"), &e.id) && e.id.n == 0)
-        return oh__fail(fault, OH_E_SYNTAX, (size_t)(t.params.p - value.p), "id without a value");
+    if (oh_param_find(t.params, OH_LIT("id"), &e.id) && !oh__is_token(e.id))
+        return oh__fail(fault, OH_E_SYNTAX, (size_t)(t.params.p - value.p), "id is not a token");
     e.type = t.token;
     e.params = t.params;
     *out = e;
@@ -88,7 +88,7 @@ int oh_subscription_state_decode(struct oh_span value, struct oh_subscription_st
         return rc;
     s.text = t.token;
     s.state = state_of(t.token);
-    if (oh_param_find(t.params, OH_LIT("reason"), &s.reason) && s.reason.n == 0)
+    if (oh_param_find(t.params, OH_LIT("reason"), &s.reason) && !oh__is_token(s.reason))
         rc = OH_E_SYNTAX;
     if (rc == OH_OK)
         rc = seconds_param(t.params, OH_LIT("expires"), &s.has_expires, &s.expires);

@@ -94,7 +94,10 @@ void oh_identity_put(struct oh_buf *out, const struct oh_identity *i)
     oh_buf_char(out, '>');
     if (i->alg.n) {
         oh_buf_lit(out, ";alg=");
-        oh__put_line(out, i->alg);
+        if (oh__is_token(i->alg))
+            oh_buf_span(out, i->alg);
+        else
+            oh__put_inside(out, i->alg);
     }
     if (i->ppt.n) {
         oh_buf_lit(out, ";ppt=");

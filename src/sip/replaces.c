@@ -47,6 +47,9 @@ static int named_decode(struct oh_span value, struct oh_span one, struct oh_span
         !d.one.n || !d.other.n)
         return oh__fail(fault, OH_E_ABSENT, (size_t)(d.params.p - value.p),
                         "a dialog without both tags");
+    if (!oh__is_token(d.one) || !oh__is_token(d.other))
+        return oh__fail(fault, OH_E_SYNTAX, (size_t)(d.params.p - value.p),
+                        "a tag that is not a token");
     *out = d;
     return OH_OK;
 }

@@ -60,26 +60,31 @@ int oh_retry_after_decode(struct oh_span value, struct oh_retry_after *out, stru
     return OH_OK;
 }
 
-/* The depth of parentheses that are open at the end; -1 when one closes too early. */
-static long balance(struct oh_span s)
+/*
+ * Whether text can stand in parentheses as it is: its own are paired, and no
+ * backslash quotes nothing, or a line end, which is not going to be written.
+ */
+static bool is_comment(struct oh_span s)
 {
     long depth = 0;
 
     for (size_t i = 0; i < s.n && depth >= 0; i++) {
-        if (s.p[i] == '\\')
-            i++;
-        else if (s.p[i] == '(')
+        if (s.p[i] == '\\') {
+            if (++i == s.n || !s.p[i] || s.p[i] == '\r' || s.p[i] == '\n')
+                return false;
+        } else if (s.p[i] == '(') {
             depth++;
-        else if (s.p[i] == ')')
+        } else if (s.p[i] == ')') {
             depth--;
+        }
     }
-    return depth;
+    return depth == 0;
 }
 
 /* A comment as received, or, when it is not one, its text with everything escaped that needs it. */
 static void put_comment(struct oh_buf *out, struct oh_span s)
 {
-    bool whole = balance(s) == 0 && (s.n == 0 || s.p[s.n - 1] != '\\');
+    bool whole = is_comment(s);
 
     oh_buf_lit(out, " (");
     for (size_t i = 0; i < s.n; i++) {

@@ -18,6 +18,11 @@ int oh__value_params(struct oh_span rest, const char *base, struct oh_span *para
     return OH_OK;
 }
 
+bool oh__is_token(struct oh_span s)
+{
+    return s.n && oh__run(s, OH__C_TOKEN) == s.n;
+}
+
 int oh__qvalue(struct oh_span s, uint16_t *out)
 {
     uint16_t q, unit = 100;

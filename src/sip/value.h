@@ -17,6 +17,9 @@
 int oh__value_params(struct oh_span rest, const char *base, struct oh_span *params,
                      struct oh_fault *fault);
 
+/* Whether the span is one token, so that it can be written without quotes. */
+bool oh__is_token(struct oh_span s);
+
 /* A qvalue (RFC 3261 25.1) in thousandths, 0 to 1000. OH_OK or OH_E_SYNTAX. */
 int oh__qvalue(struct oh_span s, uint16_t *out);
 

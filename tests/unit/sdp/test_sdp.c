@@ -219,87 +219,86 @@ static void tolerated(void **state)
         free(parsed(oh_span_str(cases[i])));
 }
 
+static const struct {
+    const char *text;
+    int code;
+    uint32_t line, at;
+} bad[] = {
+    {"", OH_E_ABSENT, 0, 0},
+    {"\r\n", OH_E_ABSENT, 0, 0},
+    {"v = 0\r\n", OH_E_SYNTAX, 1, 0},
+    {"v= 0\r\n", OH_E_SYNTAX, 1, 0},
+    {"v=0 \r\n", OH_E_SYNTAX, 1, 0},
+    {"v=1\r\n", OH_E_VERSION, 1, 0},
+    {"V=0\r\n", OH_E_SYNTAX, 1, 0},
+    {"o=- 1 1 IN IP4 a\r\n", OH_E_ABSENT, 1, 0},
+    {"v=0\r\n", OH_E_ABSENT, 1, 5},
+    {"v=0\r\ns=-\r\n", OH_E_ABSENT, 2, 5},
+    {"v=0\r\no=- 1 1 IN IP4 a\r\nt=0 0\r\n", OH_E_ABSENT, 3, 23},
+    {"v=0\r\no=- 1 1 IN IP4\r\n", OH_E_SYNTAX, 2, 5},
+    {"v=0\r\no=- 1 1 IN IP4 a b\r\n", OH_E_SYNTAX, 2, 5},
+    {"v=0\r\no=-  1 1 IN IP4 a\r\n", OH_E_SYNTAX, 2, 5},
+    {"v=0\r\no=- x 1 IN IP4 a\r\n", OH_E_SYNTAX, 2, 5},
+    {"v=0\r\no=- 1 -1 IN IP4 a\r\n", OH_E_SYNTAX, 2, 5},
+    {"v=0\r\no=- 1 18446744073709551616 IN IP4 a\r\n", OH_E_RANGE, 2, 5},
+    {HEAD, OH_E_ABSENT, 3, HEAD_N},
+    {HEAD "m=audio 1 RTP/AVP 0\r\n", OH_E_ABSENT, 4, HEAD_N},
+    {HEAD "t=0\r\n", OH_E_SYNTAX, 4, HEAD_N},
+    {HEAD "t=0 x\r\n", OH_E_SYNTAX, 4, HEAD_N},
+    {HEAD "t=0 0 0\r\n", OH_E_SYNTAX, 4, HEAD_N},
+    {HEAD "r=7d 1h 0\r\n", OH_E_SYNTAX, 4, HEAD_N},
+    {START "r=7d 1h\r\n", OH_E_SYNTAX, 5, START_N},
+    {START "r=7w 1h 0\r\n", OH_E_SYNTAX, 5, START_N},
+    {START "z=1\r\n", OH_E_SYNTAX, 5, START_N},
+    {START "z=1 -\r\n", OH_E_SYNTAX, 5, START_N},
+    {START "z=1 1h x\r\n", OH_E_SYNTAX, 5, START_N},
+    {START "k=what\r\n", OH_E_SYNTAX, 5, START_N},
+    {START "k=clear:\r\n", OH_E_SYNTAX, 5, START_N},
+    {START "u=\r\n", OH_E_SYNTAX, 5, START_N},
+    {START "x=1\r\n", OH_E_SYNTAX, 5, START_N},
+    {START "a\r\n", OH_E_SYNTAX, 5, START_N},
+    {START "\r\na=x\r\n", OH_E_SYNTAX, 5, START_N},
+    {START "a=\r\n", OH_E_SYNTAX, 5, START_N},
+    {START "a=:x\r\n", OH_E_SYNTAX, 5, START_N},
+    {START "a=x y:z\r\n", OH_E_SYNTAX, 5, START_N},
+    {START "a =x\r\n", OH_E_SYNTAX, 5, START_N},
+    {START "a=x\ry\r\n", OH_E_SYNTAX, 5, START_N},
+    {START "b=AS\r\n", OH_E_SYNTAX, 5, START_N},
+    {START "b=AS:x\r\n", OH_E_SYNTAX, 5, START_N},
+    {START "b=AS:-1\r\n", OH_E_SYNTAX, 5, START_N},
+    {START "c=IN IP4\r\n", OH_E_SYNTAX, 5, START_N},
+    {START "c=IN IP4 /1\r\n", OH_E_SYNTAX, 5, START_N},
+    {START "c=IN IP4 a b\r\n", OH_E_SYNTAX, 5, START_N},
+    {START "c=IN IP4 a\r\nc=IN IP4 a\r\n", OH_E_DUPLICATE, 6, START_N + 12},
+    {START "i=a\r\ni=b\r\n", OH_E_DUPLICATE, 6, START_N + 5},
+    {START "s=a\r\n", OH_E_DUPLICATE, 5, START_N},
+    {START "m=audio\r\n", OH_E_SYNTAX, 5, START_N},
+    {START "m=audio 1 RTP/AVP\r\n", OH_E_SYNTAX, 5, START_N},
+    {START "m=audio  1 RTP/AVP 0\r\n", OH_E_SYNTAX, 5, START_N},
+    {START "m=audio 1 RTP/AVP 0  8\r\n", OH_E_SYNTAX, 5, START_N},
+    {START "m=audio 1 /AVP 0\r\n", OH_E_SYNTAX, 5, START_N},
+    {START "m=audio 1 RTP/ 0\r\n", OH_E_SYNTAX, 5, START_N},
+    {START "m=audio 65536 RTP/AVP 0\r\n", OH_E_RANGE, 5, START_N},
+    {START "m=audio -1 RTP/AVP 0\r\n", OH_E_SYNTAX, 5, START_N},
+    {START "m=audio 1/ RTP/AVP 0\r\n", OH_E_SYNTAX, 5, START_N},
+    {START "m=audio 1/0 RTP/AVP 0\r\n", OH_E_RANGE, 5, START_N},
+    {START "m=a/b 1 RTP/AVP 0\r\n", OH_E_SYNTAX, 5, START_N},
+    {START "m=audio 1 RTP/AVP 0\r\nt=0 0\r\n", OH_E_SYNTAX, 6, START_N + 21},
+    {START "m=audio 1 RTP/AVP 0\r\ni=a\r\ni=b\r\n", OH_E_DUPLICATE, 7, START_N + 26},
+};
+
 static void refused(void **state)
 {
-    static const struct {
-        const char *text;
-        int code;
-        uint32_t line, at;
-    } cases[] = {
-        {"", OH_E_ABSENT, 0, 0},
-        {"\r\n", OH_E_ABSENT, 0, 0},
-        {"v = 0\r\n", OH_E_SYNTAX, 1, 0},
-        {"v= 0\r\n", OH_E_SYNTAX, 1, 0},
-        {"v=0 \r\n", OH_E_SYNTAX, 1, 0},
-        {"v=1\r\n", OH_E_VERSION, 1, 0},
-        {"V=0\r\n", OH_E_SYNTAX, 1, 0},
-        {"o=- 1 1 IN IP4 a\r\n", OH_E_ABSENT, 1, 0},
-        {"v=0\r\n", OH_E_ABSENT, 1, 5},
-        {"v=0\r\ns=-\r\n", OH_E_ABSENT, 2, 5},
-        {"v=0\r\no=- 1 1 IN IP4 a\r\nt=0 0\r\n", OH_E_ABSENT, 3, 23},
-        {"v=0\r\no=- 1 1 IN IP4\r\n", OH_E_SYNTAX, 2, 5},
-        {"v=0\r\no=- 1 1 IN IP4 a b\r\n", OH_E_SYNTAX, 2, 5},
-        {"v=0\r\no=-  1 1 IN IP4 a\r\n", OH_E_SYNTAX, 2, 5},
-        {"v=0\r\no=- x 1 IN IP4 a\r\n", OH_E_SYNTAX, 2, 5},
-        {"v=0\r\no=- 1 -1 IN IP4 a\r\n", OH_E_SYNTAX, 2, 5},
-        {"v=0\r\no=- 1 18446744073709551616 IN IP4 a\r\n", OH_E_RANGE, 2, 5},
-        {HEAD, OH_E_ABSENT, 3, HEAD_N},
-        {HEAD "m=audio 1 RTP/AVP 0\r\n", OH_E_ABSENT, 4, HEAD_N},
-        {HEAD "t=0\r\n", OH_E_SYNTAX, 4, HEAD_N},
-        {HEAD "t=0 x\r\n", OH_E_SYNTAX, 4, HEAD_N},
-        {HEAD "t=0 0 0\r\n", OH_E_SYNTAX, 4, HEAD_N},
-        {HEAD "r=7d 1h 0\r\n", OH_E_SYNTAX, 4, HEAD_N},
-        {START "r=7d 1h\r\n", OH_E_SYNTAX, 5, START_N},
-        {START "r=7w 1h 0\r\n", OH_E_SYNTAX, 5, START_N},
-        {START "z=1\r\n", OH_E_SYNTAX, 5, START_N},
-        {START "z=1 -\r\n", OH_E_SYNTAX, 5, START_N},
-        {START "z=1 1h x\r\n", OH_E_SYNTAX, 5, START_N},
-        {START "k=what\r\n", OH_E_SYNTAX, 5, START_N},
-        {START "k=clear:\r\n", OH_E_SYNTAX, 5, START_N},
-        {START "u=\r\n", OH_E_SYNTAX, 5, START_N},
-        {START "x=1\r\n", OH_E_SYNTAX, 5, START_N},
-        {START "a\r\n", OH_E_SYNTAX, 5, START_N},
-        {START "\r\na=x\r\n", OH_E_SYNTAX, 5, START_N},
-        {START "a=\r\n", OH_E_SYNTAX, 5, START_N},
-        {START "a=:x\r\n", OH_E_SYNTAX, 5, START_N},
-        {START "a=x y:z\r\n", OH_E_SYNTAX, 5, START_N},
-        {START "a =x\r\n", OH_E_SYNTAX, 5, START_N},
-        {START "a=x\ry\r\n", OH_E_SYNTAX, 5, START_N},
-        {START "b=AS\r\n", OH_E_SYNTAX, 5, START_N},
-        {START "b=AS:x\r\n", OH_E_SYNTAX, 5, START_N},
-        {START "b=AS:-1\r\n", OH_E_SYNTAX, 5, START_N},
-        {START "c=IN IP4\r\n", OH_E_SYNTAX, 5, START_N},
-        {START "c=IN IP4 /1\r\n", OH_E_SYNTAX, 5, START_N},
-        {START "c=IN IP4 a b\r\n", OH_E_SYNTAX, 5, START_N},
-        {START "c=IN IP4 a\r\nc=IN IP4 a\r\n", OH_E_DUPLICATE, 6, START_N + 12},
-        {START "i=a\r\ni=b\r\n", OH_E_DUPLICATE, 6, START_N + 5},
-        {START "s=a\r\n", OH_E_DUPLICATE, 5, START_N},
-        {START "m=audio\r\n", OH_E_SYNTAX, 5, START_N},
-        {START "m=audio 1 RTP/AVP\r\n", OH_E_SYNTAX, 5, START_N},
-        {START "m=audio  1 RTP/AVP 0\r\n", OH_E_SYNTAX, 5, START_N},
-        {START "m=audio 1 RTP/AVP 0  8\r\n", OH_E_SYNTAX, 5, START_N},
-        {START "m=audio 1 /AVP 0\r\n", OH_E_SYNTAX, 5, START_N},
-        {START "m=audio 1 RTP/ 0\r\n", OH_E_SYNTAX, 5, START_N},
-        {START "m=audio 65536 RTP/AVP 0\r\n", OH_E_RANGE, 5, START_N},
-        {START "m=audio -1 RTP/AVP 0\r\n", OH_E_SYNTAX, 5, START_N},
-        {START "m=audio 1/ RTP/AVP 0\r\n", OH_E_SYNTAX, 5, START_N},
-        {START "m=audio 1/0 RTP/AVP 0\r\n", OH_E_RANGE, 5, START_N},
-        {START "m=a/b 1 RTP/AVP 0\r\n", OH_E_SYNTAX, 5, START_N},
-        {START "m=audio 1 RTP/AVP 0\r\nt=0 0\r\n", OH_E_SYNTAX, 6, START_N + 21},
-        {START "m=audio 1 RTP/AVP 0\r\ni=a\r\ni=b\r\n", OH_E_DUPLICATE, 7, START_N + 26},
-    };
-
     (void)state;
-    for (size_t i = 0; i < COUNT(cases); i++) {
+    for (size_t i = 0; i < COUNT(bad); i++) {
         struct oh_sdp *s = malloc(sizeof(*s));
         struct oh_sdp_fault f = {0};
         int rc;
 
         s->media_n = 77;
-        rc = oh_sdp_parse(oh_span_str(cases[i].text), s, &f);
-        if (rc != cases[i].code || f.line != cases[i].line || f.at != cases[i].at)
-            fail_msg("'%s' gave %s, line %u, at %u", cases[i].text, oh_error_name(rc), f.line,
-                     f.at);
+        rc = oh_sdp_parse(oh_span_str(bad[i].text), s, &f);
+        if (rc != bad[i].code || f.line != bad[i].line || f.at != bad[i].at)
+            fail_msg("'%s' gave %s, line %u, at %u", bad[i].text, oh_error_name(rc), f.line, f.at);
         assert_int_equal(f.code, rc);
         assert_non_null(f.why);
         assert_int_equal(s->media_n, 77);

@@ -66,6 +66,7 @@ static const struct {
     {OH_HEADER_RETRY_AFTER, "18000;duration=3600", NULL},
     {OH_HEADER_RETRY_AFTER, "120 (I'm (really) in a \\) meeting);duration=60;x", NULL},
     {OH_HEADER_RETRY_AFTER, "0()", "0 ()"},
+    {OH_HEADER_RETRY_AFTER, "9 (a\\\\)", NULL},
     {OH_HEADER_TIMESTAMP, "54.20 0.05", NULL},
     {OH_HEADER_TIMESTAMP, "54", NULL},
     {OH_HEADER_TIMESTAMP, "54.\t.5", "54. 0.5"},
@@ -97,6 +98,7 @@ static const struct {
     {OH_HEADER_IDENTITY, "eyJhbGciOi.J9-_=+/;info=<https://biloxi.example.org/biloxi.cer>", NULL},
     {OH_HEADER_IDENTITY, "..x; info = <https://a> ;x=\"y\";PPT=shaken;alg=ES256",
      "..x;info=<https://a>;alg=ES256;ppt=\"shaken\""},
+    {OH_HEADER_IDENTITY, "a;info=<b:c>;alg=\"x y\"", NULL},
 };
 
 static const struct {
@@ -125,11 +127,13 @@ static const struct {
     {OH_HEADER_EVENT, ".presence", OH_E_SYNTAX},
     {OH_HEADER_EVENT, "a..b", OH_E_SYNTAX},
     {OH_HEADER_EVENT, "refer;id", OH_E_SYNTAX},
+    {OH_HEADER_EVENT, "refer;id=\"a b\"", OH_E_SYNTAX},
     {OH_HEADER_EVENT, "refer;id=1;id=1", OH_E_DUPLICATE},
     {OH_HEADER_SUBSCRIPTION_STATE, "active;expires=(soon)", OH_E_SYNTAX},
     {OH_HEADER_SUBSCRIPTION_STATE, "active;expires=-1", OH_E_SYNTAX},
     {OH_HEADER_SUBSCRIPTION_STATE, "active;expires", OH_E_SYNTAX},
     {OH_HEADER_SUBSCRIPTION_STATE, "terminated;reason", OH_E_SYNTAX},
+    {OH_HEADER_SUBSCRIPTION_STATE, "terminated;reason=\"a b\"", OH_E_SYNTAX},
     {OH_HEADER_SUBSCRIPTION_STATE, "terminated;retry-after=x", OH_E_SYNTAX},
     {OH_HEADER_REASON, "SIP;cause=x", OH_E_SYNTAX},
     {OH_HEADER_REASON, "SIP;cause=65536", OH_E_RANGE},
@@ -183,6 +187,7 @@ static const struct {
     {OH_HEADER_REPLACES, "a;from-tag=1;to-tag", OH_E_ABSENT},
     {OH_HEADER_REPLACES, "a;from-tag=1;to-tag=1;to-tag=2", OH_E_DUPLICATE},
     {OH_HEADER_REPLACES, ";from-tag=1;to-tag=1", OH_E_SYNTAX},
+    {OH_HEADER_REPLACES, "a;from-tag=1;to-tag=\"a b\"", OH_E_SYNTAX},
     {OH_HEADER_JOIN, "a", OH_E_ABSENT},
     {OH_HEADER_TARGET_DIALOG, "a;local-tag=1", OH_E_ABSENT},
     {OH_HEADER_SESSION_EXPIRES, "90;refresher=me", OH_E_SYNTAX},
