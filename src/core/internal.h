@@ -182,32 +182,54 @@ struct oh__machine {
                    int result); /* a send failed for good */
 };
 
-/* Name of a state as the RFC writes it; "?" for a number that is none. */
+/* Name of an INVITE client's state as the RFC writes it; "?" for a number that is none. */
 const char *oh__ict_state_name(unsigned state);
+
+/* As oh__ict_state_name, for a non-INVITE client. */
 const char *oh__nict_state_name(unsigned state);
+
+/* As oh__ict_state_name, for an INVITE server. */
 const char *oh__ist_state_name(unsigned state);
+
+/* As oh__ict_state_name, for a non-INVITE server. */
 const char *oh__nist_state_name(unsigned state);
 
 /* The first transmission; `kept` and the path are set. */
 void oh__ict_start(struct oh_endpoint *ep, struct oh__txn *t);
+
+/* As oh__ict_start, for a non-INVITE client. */
 void oh__nict_start(struct oh_endpoint *ep, struct oh__txn *t);
 
 /* A response that matched. */
 void oh__ict_response(struct oh_endpoint *ep, struct oh__txn *t, const struct oh_msg *msg,
                       const struct oh_flow *flow);
+
+/* As oh__ict_response, for a non-INVITE client. */
 void oh__nict_response(struct oh_endpoint *ep, struct oh__txn *t, const struct oh_msg *msg,
                        const struct oh_flow *flow);
 
 /* Whatever is due in `live` at ep->now. */
 void oh__ict_timer(struct oh_endpoint *ep, struct oh__txn *t);
+
+/* As oh__ict_timer, for a non-INVITE client. */
 void oh__nict_timer(struct oh_endpoint *ep, struct oh__txn *t);
+
+/* As oh__ict_timer, for an INVITE server. */
 void oh__ist_timer(struct oh_endpoint *ep, struct oh__txn *t);
+
+/* As oh__ict_timer, for a non-INVITE server. */
 void oh__nist_timer(struct oh_endpoint *ep, struct oh__txn *t);
 
 /* The transport reports that a send of this transaction came to nothing. */
 void oh__ict_failed(struct oh_endpoint *ep, struct oh__txn *t, int result);
+
+/* As oh__ict_failed, for a non-INVITE client. */
 void oh__nict_failed(struct oh_endpoint *ep, struct oh__txn *t, int result);
+
+/* As oh__ict_failed, for an INVITE server. */
 void oh__ist_failed(struct oh_endpoint *ep, struct oh__txn *t, int result);
+
+/* As oh__ict_failed, for a non-INVITE server. */
 void oh__nist_failed(struct oh_endpoint *ep, struct oh__txn *t, int result);
 
 /* The user cancels a running INVITE; headers are copied when they have to wait. OH_OK or
@@ -216,10 +238,14 @@ int oh__ict_cancel(struct oh_endpoint *ep, struct oh__txn *t, struct oh_span hea
 
 /* A request of which a server transaction is made; the timers start. */
 void oh__ist_start(struct oh_endpoint *ep, struct oh__txn *t);
+
+/* As oh__ist_start, for a non-INVITE server. */
 void oh__nist_start(struct oh_endpoint *ep, struct oh__txn *t);
 
 /* The request came again. */
 void oh__ist_retransmitted(struct oh_endpoint *ep, struct oh__txn *t);
+
+/* As oh__ist_retransmitted, for a non-INVITE server. */
 void oh__nist_retransmitted(struct oh_endpoint *ep, struct oh__txn *t);
 
 /* An ACK that matched; true when it is for the user (RFC 6026 7.1). */
@@ -229,6 +255,8 @@ bool oh__ist_ack(struct oh_endpoint *ep, struct oh__txn *t, const struct oh_msg 
  * OH_E_NOMEM. */
 int oh__ist_reply(struct oh_endpoint *ep, struct oh__txn *t, unsigned status,
                   struct oh__cbuf *reply);
+
+/* As oh__ist_reply, for a non-INVITE server. */
 int oh__nist_reply(struct oh_endpoint *ep, struct oh__txn *t, unsigned status,
                    struct oh__cbuf *reply);
 
@@ -260,12 +288,19 @@ void oh__txn_schedule(struct oh_endpoint *ep, struct oh__txn *t);
 /* Replaces what is kept; takes over the reference. */
 void oh__txn_keep(struct oh_endpoint *ep, struct oh__txn *t, struct oh__cbuf *b);
 
-/* The transaction of a handle, or NULL; and only if it is a client's or a server's. */
+/*
+ * The client transaction of a handle, reserved ones included; NULL when it is stale or a
+ * server's.
+ */
 struct oh__txn *oh__txn_client(const struct oh_endpoint *ep, uint64_t handle);
+
+/* The server transaction of a handle; NULL when it is stale or a client's. */
 struct oh__txn *oh__txn_server(const struct oh_endpoint *ep, uint64_t handle);
 
-/* Stores where its messages go, and reads it back. */
+/* Stores where its messages go. */
 void oh__txn_set_flow(struct oh__txn *t, const struct oh_flow *flow);
+
+/* Reads that back. */
 void oh__txn_flow(const struct oh__txn *t, struct oh_flow *out);
 
 /* Sends the kept bytes again, or others; failures come back to the transaction. */

@@ -309,7 +309,8 @@ static void same_input_gives_same_output(void **state)
     free(r);
 }
 
-/* A user that does not take everything in time loses events with messages, never bytes to be sent. */
+/* A user that does not take everything in time loses events with messages, never bytes to be sent.
+ */
 static void what_was_not_taken_is_safe(void **state)
 {
     struct rig r;
@@ -416,7 +417,8 @@ static void parsed_messages_are_taken(void **state)
     (void)state;
     assert_non_null(msg);
     rig_init(&r, NULL);
-    parsed = oh_msg_parse(oh_span_str(text), OH_MSG_DATAGRAM, &r.options.limits, msg, &used, &fault);
+    parsed = oh_msg_parse(oh_span_str(text), OH_MSG_DATAGRAM, &r.options.limits, msg, &used,
+                          &fault);
     assert_int_equal(oh_endpoint_input_msg(r.ep, r.now, &flow, msg, parsed, &fault), OH_OK);
     rig_take(&r);
     assert_ptr_equal(rig_get(&r, OH_OUT_REQUEST, "", 0)->out.msg, msg);

@@ -9,8 +9,8 @@ struct parts {
     unsigned cseq;
 };
 
-static const struct parts usual = {"INVITE", "sip:bob@192.0.2.1", "client.example:5060", "z9hG4bK1",
-                                   "alice1", "",                  "call1",              1};
+static const struct parts usual = {
+    "INVITE", "sip:bob@192.0.2.1", "client.example:5060", "z9hG4bK1", "alice1", "", "call1", 1};
 
 static const char *text_of(struct parts p)
 {
@@ -46,11 +46,11 @@ static bool same(struct parts first, struct parts second)
     return found;
 }
 
-#define WITH(base, field, value)                                                                   \
-    ({                                                                                             \
-        struct parts p_ = (base);                                                                  \
-        p_.field = (value);                                                                        \
-        p_;                                                                                        \
+#define WITH(base, field, value)  \
+    ({                            \
+        struct parts p_ = (base); \
+        p_.field = (value);       \
+        p_;                       \
     })
 
 static void expect(struct parts first, struct parts second, bool found)
@@ -109,7 +109,8 @@ static void old_requests_match_by_everything(void **state)
     }
 }
 
-/* An old ACK has the To tag of the response, whether the INVITE had it or not; and only that one matches. */
+/* An old ACK has the To tag of the response, whether the INVITE had it or not; and only that one
+ * matches. */
 static void old_ack_matches_by_our_tag(void **state)
 {
     static const char *const tags[] = {"", "bob1"};
@@ -143,7 +144,8 @@ static void old_ack_matches_by_our_tag(void **state)
     }
 }
 
-/* The old ACK of a 2xx matches the Accepted INVITE by the tag that is all that is left of the response. */
+/* The old ACK of a 2xx matches the Accepted INVITE by the tag that is all that is left of the
+ * response. */
 static void old_ack_of_2xx_goes_up(void **state)
 {
     struct rig r;
@@ -236,7 +238,8 @@ static void responses_match_by_branch_sent_by_and_method(void **state)
     rig_done(&r);
 }
 
-/* TXN-015: a response of an earlier transaction in the same place does not reach the present one. */
+/* TXN-015: a response of an earlier transaction in the same place does not reach the present one.
+ */
 static void old_branch_is_stray(void **state)
 {
     struct rig r;

@@ -1,4 +1,5 @@
-/* Replies without a transaction: RFC 3261 8.2.7, 21.4.1, RFC 4475 3.3; TXN-022, TRN-022, TRN-030, SYN-009. */
+/* Replies without a transaction: RFC 3261 8.2.7, 21.4.1, RFC 4475 3.3; TXN-022, TRN-022, TRN-030,
+ * SYN-009. */
 #include "unit/core/harness.h"
 
 #define UDP rig_flow(OH_TRANSPORT_UDP)
@@ -102,8 +103,8 @@ static void limits_have_their_codes(void **state)
     snprintf(text, sizeof(text), "OPTIONS sip:%.60s@host SIP/2.0\r\n" VIA FROM TO CALL CSEQ END,
              fill);
     rig_udp(&r, text);
-    snprintf(text, sizeof(text),
-             LINE VIA FROM TO CALL CSEQ "Content-Length: 101\r\n\r\n%.101s", fill);
+    snprintf(text, sizeof(text), LINE VIA FROM TO CALL CSEQ "Content-Length: 101\r\n\r\n%.101s",
+             fill);
     rig_udp(&r, text);
     snprintf(text, sizeof(text), LINE VIA FROM TO CALL CSEQ "Subject: %.1000s\r\n" END, fill);
     rig_udp(&r, text);
@@ -177,7 +178,8 @@ static void retransmissions_get_the_same_reply(void **state)
     rig_done(&r);
 }
 
-/* The tag is the same in every shard and after a restart, for it hangs on the secret alone; random ones are not. */
+/* The tag is the same in every shard and after a restart, for it hangs on the secret alone; random
+ * ones are not. */
 static void tags_are_keyed_or_random(void **state)
 {
     struct rig a, b, c;
