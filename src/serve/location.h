@@ -36,7 +36,7 @@ struct oh__binding {
     uint64_t id;               /* unique for the life of the process */
 };
 
-/* Makes a table for at most bindings_max bindings; key seeds its hashes. NULL on failure. */
+/* Makes a table for at most bindings_max bindings; key seeds its hashes. NULL on failure. Any thread may use it. */
 struct oh__location *oh__location_new(const struct oh_alloc *alloc, const uint8_t key[16], uint32_t bindings_max);
 
 /* Ends the table. NULL is ignored. */
@@ -65,7 +65,10 @@ enum oh__registered { OH__REG_DONE, OH__REG_REPEATED /* the same REGISTER again 
 /*
  * Applies a REGISTER. OH_OK with the bindings that are now current and what was done; OH_E_STATE when
  * Call-ID and CSeq are out of order (500); OH_E_LIMIT for too many contacts (403) or table full (503: OH_E_FULL);
- * OH_E_FULL or OH_E_IO when the journal refuses (500); nothing is changed on failure. journal NULL: memory only.
+ * OH_E_FULL or OH_E_IO when the journal refuses (500); OH_E_NOMEM; nothing is changed on failure. journal NULL: memory only.
+ * Texts are at most 65,535 bytes each and a record 256 KiB, or it is OH_E_LIMIT. What the contacts say about reachable,
+ * updated_at, call_id and cseq does not count: the request's own do. An id and a round trip survive a refresh. A repeat is
+ * journaled again, for the commit after the first time may have failed.
  */
 int oh__location_register(struct oh__location *loc, const struct oh__registration *reg, struct oh__journal *journal,
                           struct oh_arena *arena, struct oh__binding_list *out, enum oh__registered *done);
@@ -74,10 +77,16 @@ int oh__location_register(struct oh__location *loc, const struct oh__registratio
 int oh__location_get(struct oh__location *loc, struct oh_span aor, uint64_t wall, struct oh_arena *arena,
                      struct oh__binding_list *out);
 
-/* True when the AOR has a binding whose peer is this source (such a source is never banned). Costs one look-up in an index by source. */
+/*
+ * True when some AOR has a binding whose peer has this address, whatever its port (such a source is never banned). Costs one
+ * look-up in an index by source. Expired bindings count until they are swept.
+ */
 bool oh__location_has_source(struct oh__location *loc, const struct oh_addr *peer);
 
-/* Marks bindings of an ended stream unreachable; returns how many. */
+/*
+ * Marks bindings of an ended stream unreachable; returns how many. To be called after the last request that came on the
+ * stream was given to oh__location_register.
+ */
 unsigned oh__location_flow_closed(struct oh__location *loc, uint64_t flow_id);
 
 /* Stores a measured round trip for the binding with this id. */
@@ -91,10 +100,12 @@ uint64_t oh__location_version(struct oh__location *loc, struct oh_span aor);
 
 /*
  * A cursor over the whole table for `phones`, snapshots and keep-alives: copies one AOR at a time. cursor starts at {0}.
- * OH_OK or OH_E_ABSENT at the end. AORs added meanwhile may be missed or seen; none is seen twice.
+ * OH_OK or OH_E_ABSENT at the end. AORs added meanwhile may be missed or seen; none is seen twice,
+ * and none that is there all the time is missed. Expired bindings that were not swept yet are listed. OH_E_NOMEM: the
+ * cursor has not moved.
  */
 struct oh__location_cursor {
-    uint32_t stripe, slot;
+    uint32_t stripe, slot, tie;
 };
 int oh__location_next(struct oh__location *loc, struct oh__location_cursor *cursor, struct oh_arena *arena,
                       struct oh_span *aor, uint64_t *version, struct oh__binding_list *out);
@@ -102,7 +113,7 @@ int oh__location_next(struct oh__location *loc, struct oh__location_cursor *curs
 /* The journal record of an AOR's bindings (for snapshots); written into the arena. OH_OK or OH_E_NOMEM. */
 int oh__location_encode(const struct oh__binding_list *list, struct oh_arena *arena, struct oh_span *record);
 
-/* Puts a replayed record into the table (higher version wins). Stream bindings come back unreachable. OH_OK or OH_E_CORRUPT, OH_E_NOMEM. */
+/* Puts a replayed record into the table (higher version wins). Stream bindings come back unreachable. OH_OK, OH_E_CORRUPT, OH_E_NOMEM, OH_E_FULL. */
 int oh__location_restore(struct oh__location *loc, struct oh_span aor, uint64_t version, struct oh_span record, uint64_t wall);
 
 struct oh__location_stats {

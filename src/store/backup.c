@@ -151,7 +151,7 @@ int oh__store_backup(struct oh__store *store, const char *to_dir,
 }
 
 /* Accepts every record: what is asked is whether the files can be read. */
-static int accept(void *ctx, struct oh_span aor, uint64_t version, struct oh_span record)
+static int count_one(void *ctx, struct oh_span aor, uint64_t version, struct oh_span record)
 {
     uint64_t *records = ctx;
 
@@ -170,7 +170,7 @@ static int open_backup(const char *dir, struct oh__store **out, char why[OH__STO
 
     if (rc != OH_OK)
         return rc;
-    rc = oh__store_replay(store, accept, &records, why);
+    rc = oh__store_replay(store, count_one, &records, why);
     if (rc == OH_OK && store->suspect)
         rc = OH_E_CORRUPT; /* why says what is damaged */
     if (rc == OH_OK && store->segments) {

@@ -84,7 +84,7 @@ int oh__journal_append(struct oh__journal *journal, struct oh_span aor, uint64_t
     int rc;
 
     if (j->store->read_only)
-        return OH_E_STATE;
+        return OH_E_IO;
     if (aor.n == 0 || size == 0 || size > j->store->segment_bytes - OH__FILE_HEAD)
         return OH_E_LIMIT;
     if (!j->store->dir) {
