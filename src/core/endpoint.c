@@ -177,7 +177,7 @@ static void input_ack(struct oh_endpoint *ep, struct oh_msg *msg, const struct o
         oh__put_event(ep, OH_OUT_ACK, NULL, 0, msg, flow);
         return;
     }
-    if (oh__ist_ack(ep, t, msg))
+    if (oh__ist_ack(ep, t))
         oh__put_event(ep, OH_OUT_ACK, t, 0, msg, flow);
 }
 
@@ -231,7 +231,7 @@ int oh_endpoint_input_msg(struct oh_endpoint *ep, uint64_t now, const struct oh_
     oh__trace_message(ep, OH__TRACE_RX, msg->raw, flow, parsed);
     err = oh_msg_check(msg, &checked);
     if (parsed != OH_OK || err != OH_OK) {
-        oh__refuse(ep, msg, flow, parsed != OH_OK && fault ? fault : &checked);
+        oh__refuse_bad(ep, msg, flow, parsed != OH_OK && fault ? fault : &checked);
         return parsed != OH_OK ? parsed : err;
     }
     if (msg->request)

@@ -249,7 +249,7 @@ void oh__ist_retransmitted(struct oh_endpoint *ep, struct oh__txn *t);
 void oh__nist_retransmitted(struct oh_endpoint *ep, struct oh__txn *t);
 
 /* An ACK that matched; true when it is for the user (RFC 6026 7.1). */
-bool oh__ist_ack(struct oh_endpoint *ep, struct oh__txn *t, const struct oh_msg *ack);
+bool oh__ist_ack(struct oh_endpoint *ep, struct oh__txn *t);
 
 /* The user replies; takes over the reference to reply, also on error. OH_OK, OH_E_STATE or
  * OH_E_NOMEM. */
@@ -405,7 +405,7 @@ struct oh__hash_key oh__key_of_bytes(const uint8_t bytes[16]);
 
 /* Answers a request that is no good, when it can and may be answered (RFC 3261 8.2.7, 18; RFC
  * 4475 3.3). */
-void oh__refuse(struct oh_endpoint *ep, struct oh_msg *msg, const struct oh_flow *flow,
+void oh__refuse_bad(struct oh_endpoint *ep, struct oh_msg *msg, const struct oh_flow *flow,
                 const struct oh_fault *fault);
 
 /* Builds a reply in the arena; to_tag as in oh_reply_stateless. OH_OK, OH_E_LIMIT or OH_E_NOMEM. */

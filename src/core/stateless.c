@@ -133,8 +133,8 @@ static void put_reason(struct oh_buf *out, const struct oh_fault *fault)
     }
 }
 
-void oh__refuse(struct oh_endpoint *ep, struct oh_msg *msg, const struct oh_flow *flow,
-                const struct oh_fault *fault)
+void oh__refuse_bad(struct oh_endpoint *ep, struct oh_msg *msg, const struct oh_flow *flow,
+                    const struct oh_fault *fault)
 {
     struct oh_reply reply = {.server = ep->options.server};
     char text[REASON_MAX];
