@@ -1,5 +1,6 @@
 #include "unit/net/kit.h"
 
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -111,7 +112,10 @@ int kit_connect(const struct oh_addr *to)
                         NULL);
     union oh__sockaddr sa;
     socklen_t n = oh__sockaddr_of(to, &sa);
+    int on = 1;
 
+    /* Tests that send single bytes mean single segments. */
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     assert_int_equal(connect(fd, &sa.sa, n), 0);
     return fd;
 }
