@@ -1,0 +1,348 @@
+/*
+ * Trying targets. Groups of equal q are tried together, the next lower one
+ * when the group before has ended or its time is over. Max-Breadth (RFC 5393
+ * 5.3.3) is a budget that running branches share: what a branch had is free
+ * again when it ends, so a small budget makes the same set of targets serial
+ * by itself.
+ */
+#include "serve/context.h"
+#include "serve/forward.h"
+
+/* Above this a request must go over a transport with congestion control (RFC 3261 18.1.1). */
+#define UDP_MAX 1300
+
+static uint64_t token_expiry(const struct oh__serve *s, const struct oh__context *c)
+{
+    return s->env->wall + c->call_max / OH__MS;
+}
+
+/* Writes the request for a branch whose flow is known. */
+static int build(struct oh__serve *s, struct oh__context *c, struct oh__proxy_branch *b,
+                 const struct oh_msg *msg, struct oh_span branch, struct oh_span *bytes)
+{
+    struct oh__forward f = {.msg = msg,
+                            .in = c->flow,
+                            .out = b->flow,
+                            .uri = oh__branch_uri(b),
+                            .path = oh__branch_path(b),
+                            .rows = oh__context_rows(c),
+                            .branch = branch,
+                            .credentials = c->credentials ? &msg->rows[c->credentials - 1] : NULL,
+                            .breadth = b->share,
+                            .routes_popped = c->routes_popped,
+                            .strict_upstream = c->strict_upstream,
+                            .record_route = c->record_route && oh__forward_forms_dialog(msg),
+                            .callee_by_flow = b->bound && b->path_n == 0,
+                            .token_expires = token_expiry(s, c)};
+
+    return oh__forward_build(s, &f, bytes);
+}
+
+/* A large request to a target that did not ask for UDP goes over TCP (TRN-002). True: b->flow has
+ * changed. */
+static bool change_to_tcp(struct oh__serve *s, struct oh__context *c, struct oh__proxy_branch *b,
+                          size_t size)
+{
+    struct oh_flow flow;
+
+    if (size <= UDP_MAX || b->bound || b->hop.explicit_transport || b->tcp_by_size ||
+        b->flow.transport != OH_TRANSPORT_UDP ||
+        oh__target_flow(s->env->settings, &c->flow, OH_TRANSPORT_TCP, &b->flow.peer, &flow) !=
+            OH_OK)
+        return false;
+    b->flow = flow;
+    b->tcp_by_size = true;
+    return true;
+}
+
+/* Sends the request on the branch's flow in a new client transaction. 0, or the status that is the
+ * branch's result. */
+static unsigned launch(struct oh__serve *s, struct oh__context *c, struct oh__proxy_branch *b,
+                       const struct oh_msg *msg)
+{
+    char text[OH_BRANCH_MAX];
+    struct oh_span bytes;
+    size_t n;
+    int err = oh_client_reserve(s->ep, c->loop, &b->client, text, &n);
+
+    if (err) {
+        s->stats.contexts_full++;
+        b->client = 0;
+        return 503;
+    }
+    err = build(s, c, b, msg, oh_span(text, n), &bytes);
+    if (err == OH_OK && change_to_tcp(s, c, b, bytes.n))
+        err = build(s, c, b, msg, oh_span(text, n), &bytes);
+    if (err) {
+        oh_client_drop(s->ep, b->client);
+        b->client = 0;
+        return err == OH_E_SYNTAX ? 400 : 500;
+    }
+    err = oh_client_start(s->ep, s->env->now, b->client,
+                          &(struct oh_client_request){.method = (enum oh_method)c->method,
+                                                      .flow = b->flow,
+                                                      .bytes = bytes,
+                                                      .user = c->handle,
+                                                      .link = c->server});
+    if (err) {
+        b->client = 0;
+        return 503;
+    }
+    s->stats.forwarded_requests++;
+    b->state = OH__BRANCH_TRYING;
+    b->c_at = c->method == OH_METHOD_INVITE ? s->env->now + c->timer_c : OH__NEVER;
+    return 0;
+}
+
+/* The URI of the next hop: first Route or Path value, else the target itself (RFC 3261 16.6 step 6
+ * and 7, DNS-001). */
+static bool next_hop(const struct oh__context *c, const struct oh__proxy_branch *b,
+                     const struct oh_msg *msg, struct oh_uri *uri)
+{
+    struct oh_span value, rest = oh__branch_path(b);
+    struct oh_address address;
+    bool route = oh_comma_next(&rest, &value) == OH_OK ||
+                 oh__forward_next_route(msg, c->routes_popped, c->strict_upstream, &value);
+
+    if (!route)
+        return oh_uri_parse(oh__branch_uri(b), uri, NULL) == OH_OK;
+    return oh_address_decode(value, &address, NULL) == OH_OK &&
+           oh_uri_parse(address.uri, uri, NULL) == OH_OK;
+}
+
+/* What a flow that cannot be had means for the caller. */
+static unsigned status_of(int err)
+{
+    switch (err) {
+    case OH_E_STATE: return 482; /* it would come back to us */
+    case OH_E_DENIED: return 403;
+    default: return 503;
+    }
+}
+
+/* Takes the flow to an address of the hop. */
+static unsigned take_address(struct oh__serve *s, struct oh__context *c, struct oh__proxy_branch *b,
+                             struct oh_addr addr)
+{
+    addr.port = b->hop.port;
+    int err = oh__target_flow(s->env->settings, &c->flow, b->hop.transport, &addr, &b->flow);
+
+    return err ? status_of(err) : 0;
+}
+
+/* Asks for the name. The host is copied: the output is taken after this call has ended. */
+static unsigned look_up(struct oh__serve *s, struct oh__context *c, struct oh__proxy_branch *b)
+{
+    struct oh__serve_output out = {.kind = OH__SERVE_RESOLVE,
+                                   .ticket = oh__lookup_ticket(s, c->handle),
+                                   .host = oh_arena_copy(&s->arena, b->hop.host)};
+
+    if (!out.host.p || !oh__serve_push(s, &out))
+        return 503;
+    b->state = OH__BRANCH_RESOLVING;
+    c->looking_up = true;
+    return 0;
+}
+
+/* Begins a waiting branch. 0, or its result. */
+static unsigned begin(struct oh__serve *s, struct oh__context *c, struct oh__proxy_branch *b,
+                      const struct oh_msg *msg)
+{
+    struct oh_uri uri;
+
+    if (b->bound)
+        return launch(s, c, b, msg);
+    if (!next_hop(c, b, msg, &uri))
+        return 400;
+    int err = oh__target_of(&uri, &b->hop);
+
+    if (err)
+        return status_of(err);
+    if (b->hop.addr.family == OH_FAMILY_NONE)
+        return look_up(s, c, b);
+    unsigned code = take_address(s, c, b, b->hop.addr);
+
+    return code ? code : launch(s, c, b, msg);
+}
+
+bool oh__branches_open(const struct oh__context *c)
+{
+    for (unsigned i = 0; i < c->n; i++)
+        if (c->branches[i].state != OH__BRANCH_DONE)
+            return true;
+    return false;
+}
+
+/* What the waiting branches of the highest q may do now. */
+struct group {
+    int q;             /* of the group; -1: nobody waits */
+    unsigned waiting;  /* in it */
+    unsigned lower;    /* waiting with a lower q */
+    uint32_t breadth;  /* free */
+    bool other_active; /* a branch of another q still has a chance */
+};
+
+static struct group look(const struct oh__context *c)
+{
+    struct group g = {.q = -1, .breadth = c->breadth};
+
+    for (unsigned i = 0; i < c->n; i++)
+        if (c->branches[i].state == OH__BRANCH_WAITING && c->branches[i].q > g.q)
+            g.q = c->branches[i].q;
+    for (unsigned i = 0; i < c->n; i++) {
+        const struct oh__proxy_branch *b = &c->branches[i];
+
+        if (b->state == OH__BRANCH_WAITING) {
+            if (b->q == g.q)
+                g.waiting++;
+            else
+                g.lower++;
+        } else if (oh__branch_runs(b)) {
+            g.breadth -= b->share;
+            g.other_active |= !b->stopped && b->q != g.q;
+        }
+    }
+    return g;
+}
+
+/* The next branch of a group that may begin; one look-up at a time. */
+static struct oh__proxy_branch *next_of(struct oh__context *c, int q, unsigned *at)
+{
+    for (; *at < c->n; (*at)++) {
+        struct oh__proxy_branch *b = &c->branches[*at];
+
+        if (b->state == OH__BRANCH_WAITING && b->q == q) {
+            (*at)++;
+            return b;
+        }
+    }
+    return NULL;
+}
+
+/* Starts the members of one group; true when something is under way or waits for the look-up of
+ * another. */
+static bool start_group(struct oh__serve *s, struct oh__context *c, struct group *g,
+                        const struct oh_msg *msg)
+{
+    struct oh__proxy_branch *b;
+    unsigned at = 0;
+    bool started = false;
+
+    while (g->breadth > 0 && !c->looking_up && (b = next_of(c, g->q, &at)) != NULL) {
+        /* Lower groups come later and can have it again; these share it evenly. */
+        b->share = g->breadth / g->waiting ? g->breadth / g->waiting : 1;
+
+        unsigned code = begin(s, c, b, msg);
+
+        g->waiting--;
+        if (code) {
+            oh__branch_fail(s, c, b, code);
+            continue;
+        }
+        g->breadth -= b->share;
+        started = true;
+    }
+    return started || c->looking_up || g->breadth == 0;
+}
+
+void oh__branches_run(struct oh__serve *s, struct oh__context *c, const struct oh_msg *msg)
+{
+    while (!c->cancelled && !c->stopped) {
+        struct group g = look(c);
+
+        if (g.q < 0 || g.other_active)
+            break;
+        if (!msg && !(msg = oh__context_msg(s, c))) {
+            /* No memory to build anything: what waits has failed. */
+            oh__branches_stop(s, c, oh_span(NULL, 0));
+            break;
+        }
+        if (start_group(s, c, &g, msg)) {
+            /* Whoever waits behind this group waits no longer than the ring time. */
+            c->ring_at = g.lower + g.waiting ? s->env->now + c->ring_time : OH__NEVER;
+            break;
+        }
+    }
+}
+
+void oh__branch_fail(struct oh__serve *s, struct oh__context *c, struct oh__proxy_branch *b,
+                     unsigned code)
+{
+    if (b->state == OH__BRANCH_RESOLVING)
+        c->looking_up = false;
+    b->state = OH__BRANCH_DONE;
+    b->code = (uint16_t)code;
+    b->c_at = OH__NEVER;
+    b->client = 0;
+    oh__context_result(s, c, code);
+}
+
+/* Tries the addresses from addr_at on until one can be sent to. 0, or the last one's status. */
+static unsigned next_address(struct oh__serve *s, struct oh__context *c, struct oh__proxy_branch *b,
+                             const struct oh_msg *msg)
+{
+    unsigned code = 503;
+
+    while (b->addr_at < b->addrs_n) {
+        code = take_address(s, c, b, b->addrs[b->addr_at++]);
+        b->tcp_by_size = false;
+        if (code == 0)
+            code = launch(s, c, b, msg);
+        if (code == 0)
+            return 0;
+    }
+    return code;
+}
+
+bool oh__branch_retry(struct oh__serve *s, struct oh__context *c, struct oh__proxy_branch *b)
+{
+    const struct oh_msg *msg;
+    bool back_to_udp = b->tcp_by_size && !b->heard;
+
+    if (c->cancelled || c->stopped || b->stopped || (!back_to_udp && b->addr_at >= b->addrs_n))
+        return false;
+    msg = oh__context_msg(s, c);
+    if (!msg)
+        return false;
+    b->heard = false;
+    /* tcp_by_size stays set: it goes as UDP now, whatever its size (TRN-003). */
+    if (back_to_udp && b->flow.transport == OH_TRANSPORT_TCP &&
+        take_address(s, c, b, b->flow.peer) == 0 && launch(s, c, b, msg) == 0)
+        return true;
+    return next_address(s, c, b, msg) == 0;
+}
+
+/* Keeps the addresses for later attempts. */
+static bool keep_addresses(struct oh__serve *s, struct oh__proxy_branch *b,
+                           const struct oh__serve_answer *answer)
+{
+    unsigned n = answer->addrs_n < 16 ? answer->addrs_n : 16;
+
+    if (n == 0 || !(b->addrs = oh__blocks_take(s->blocks, n * sizeof *b->addrs)))
+        return false;
+    memcpy(b->addrs, answer->addrs, n * sizeof *b->addrs);
+    b->addrs_n = (uint8_t)n;
+    return true;
+}
+
+void oh__branch_resolved(struct oh__serve *s, struct oh__context *c,
+                         const struct oh__serve_answer *answer)
+{
+    const struct oh_msg *msg;
+    unsigned code = answer->result == OH_E_TIMEOUT ? 504 : 503;
+
+    c->looking_up = false;
+    for (unsigned i = 0; i < c->n; i++) {
+        struct oh__proxy_branch *b = &c->branches[i];
+
+        if (b->state != OH__BRANCH_RESOLVING)
+            continue;
+        b->state = OH__BRANCH_TRYING;
+        if (answer->result == OH_OK && keep_addresses(s, b, answer) &&
+            (msg = oh__context_msg(s, c)) != NULL)
+            code = next_address(s, c, b, msg);
+        if (code)
+            oh__branch_fail(s, c, b, code);
+        return;
+    }
+}

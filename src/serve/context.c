@@ -1,0 +1,325 @@
+/*
+ * Making, keeping and ending the context of a proxied request. Everything that
+ * a context owns is a block of the shard's cache, so that the steady state of
+ * calls costs no heap call; everything that runs for it (transactions, a
+ * look-up) knows it by handle, so that it may end at any time.
+ */
+#include "serve/context.h"
+
+#include <assert.h>
+
+#include "serve/loop.h"
+
+/* A look-up is answered by the resolver's own time-out; this one is for an answer that got lost. */
+#define LOOKUP_MAX     (15 * OH__SEC)
+#define BRANCHES_FIRST 1
+
+/* The first wish of a request for Max-Breadth (RFC 5393 5.3.3): ours when it has none, never more
+ * than ours. */
+static uint32_t breadth_of(const struct oh__serve *s, const struct oh_msg *m)
+{
+    uint32_t most = s->env->settings->max_breadth;
+    uint32_t wish;
+
+    if (oh_msg_number(m, OH_HEADER_MAX_BREADTH, &wish) != OH_OK)
+        return most;
+    return wish < most ? wish : most;
+}
+
+/* When an INVITE's own time is over (RFC 3261 20.19); a value beyond any call's length says
+ * nothing. */
+static uint64_t expiry_of(const struct oh__serve *s, const struct oh_msg *m)
+{
+    uint32_t seconds;
+
+    if (m->method != OH_METHOD_INVITE || oh_msg_number(m, OH_HEADER_EXPIRES, &seconds) != OH_OK)
+        return OH__NEVER;
+    return seconds && seconds < 86400 ? s->env->now + seconds * OH__SEC : OH__NEVER;
+}
+
+/* Copies what is needed later into one block. */
+static bool hold(struct oh__serve *s, struct oh__context *c, const struct oh__request *rq,
+                 struct oh_span rows)
+{
+    const struct oh_span parts[] = {rq->msg->raw, rows, rq->account,
+                                    rq->role == OH__ROLE_LOCAL ? rq->aor : oh_span("", 0)};
+    size_t n = 0;
+    char *p;
+
+    for (unsigned i = 0; i < 4; i++)
+        n += parts[i].n;
+    c->held = p = oh__blocks_take(s->blocks, n);
+    if (!p)
+        return false;
+    for (unsigned i = 0; i < 4; i++) {
+        if (parts[i].n)
+            memcpy(p, parts[i].p, parts[i].n);
+        p += parts[i].n;
+    }
+    c->msg_n = (uint32_t)parts[0].n;
+    c->rows_n = (uint32_t)parts[1].n;
+    c->account_n = (uint32_t)parts[2].n;
+    c->aor_n = (uint32_t)parts[3].n;
+    return true;
+}
+
+static size_t held_size(const struct oh__context *c)
+{
+    return (size_t)c->msg_n + c->rows_n + c->account_n + c->aor_n;
+}
+
+static void describe(struct oh__serve *s, struct oh__context *c, const struct oh__request *rq)
+{
+    const struct oh__settings *settings = s->env->settings;
+
+    c->flow = rq->flow;
+    c->method = rq->msg->method;
+    c->in_dialog = rq->role == OH__ROLE_DIALOG;
+    c->follows = settings->recurse && !c->in_dialog;
+    c->record_route = settings->record_route && !c->in_dialog;
+    c->credentials = rq->credentials ? (uint16_t)(rq->credentials - rq->msg->rows + 1) : 0;
+    c->routes_popped = (uint8_t)rq->routes_popped;
+    c->strict_upstream = rq->strict_upstream;
+    c->loop = oh__loop_hash(s, rq);
+    c->most = (uint16_t)(settings->branches_max ? settings->branches_max : 1);
+    c->breadth = breadth_of(s, rq->msg);
+    c->timer_c = settings->timer_c;
+    c->ring_time = settings->ring_time;
+    c->call_max = settings->call_max;
+    c->started_at = s->env->now;
+    c->ring_at = c->lookup_at = c->poll_at = OH__NEVER;
+    c->expires_at = expiry_of(s, rq->msg);
+}
+
+/* No room for another request: says so without state, and counts. */
+static void refuse_full(struct oh__serve *s, const struct oh__request *rq)
+{
+    s->stats.contexts_full++;
+    oh__refuse(
+        s, rq,
+        &(struct oh__refusal){.code = 503,
+                              .headers = OH_LIT("Retry-After: 5\r\n"),
+                              .why = "the server works on as many requests as it may",
+                              .fix = "raise limits.transactions, or find out who sends so much",
+                              .kind = OH__DECISION_REQUEST_REFUSED});
+}
+
+struct oh__context *oh__context_new(struct oh__serve *s, const struct oh__request *rq,
+                                    struct oh_span rows)
+{
+    uint64_t handle;
+    struct oh__context *c = oh__pool_take(s->contexts, &handle);
+    int err = OH_E_FULL;
+
+    if (!c) {
+        refuse_full(s, rq);
+        return NULL;
+    }
+    c->handle = handle;
+    describe(s, c, rq);
+    if (hold(s, c, rq, rows))
+        err = oh_server_new(s->ep, s->env->now, rq->msg, &rq->flow, handle, &c->server);
+    if (err) {
+        oh__context_end(s, c);
+        if (err != OH_E_DUPLICATE)
+            refuse_full(s, rq);
+        return NULL;
+    }
+    /* Who forwards an INVITE says so at once (RFC 3261 16.2), before anything that may take time.
+     */
+    if (c->method == OH_METHOD_INVITE)
+        oh_server_respond(s->ep, s->env->now, c->server, rq->msg, &rq->flow,
+                          &(struct oh_reply){.code = 100});
+    return c;
+}
+
+static void branch_done(struct oh__serve *s, struct oh__proxy_branch *b)
+{
+    if (b->client && b->state < OH__BRANCH_DONE)
+        oh_client_drop(s->ep, b->client);
+    oh__blocks_give(s->blocks, b->text, (size_t)b->uri_n + b->path_n);
+    oh__blocks_give(s->blocks, b->addrs, b->addrs_n * sizeof *b->addrs);
+}
+
+/* Gives back everything; drop: running transactions, too. */
+static void release(struct oh__serve *s, struct oh__context *c)
+{
+    for (unsigned i = 0; i < c->n; i++)
+        branch_done(s, &c->branches[i]);
+    oh__blocks_give(s->blocks, c->branches, c->cap * sizeof *c->branches);
+    oh__blocks_give(s->blocks, c->held, held_size(c));
+    oh__cbuf_unref(s->blocks, c->best_bytes);
+    oh__cbuf_unref(s->blocks, c->challenges);
+    oh__wheel_clear(s->wheel, &c->timer);
+}
+
+void oh__context_end(struct oh__serve *s, struct oh__context *c)
+{
+    /* An INVITE's branches answer to the link from now on: a late 2xx must still reach the caller.
+     */
+    for (unsigned i = 0; i < c->n && c->method == OH_METHOD_INVITE; i++)
+        c->branches[i].client = 0;
+    release(s, c);
+    oh__pool_give(s->contexts, c->handle);
+}
+
+struct oh__context *oh__context_get(const struct oh__serve *s, uint64_t user)
+{
+    return oh__handle_tag(user) == OH__TAG_CONTEXT ? oh__pool_get(s->contexts, user) : NULL;
+}
+
+/* Makes room for one more branch; the array is as large as it must be. */
+static bool grow(struct oh__serve *s, struct oh__context *c)
+{
+    unsigned cap = c->cap ? c->cap * 2u : BRANCHES_FIRST;
+    struct oh__proxy_branch *v;
+
+    if (c->n < c->cap)
+        return true;
+    v = oh__blocks_take(s->blocks, cap * sizeof *v);
+    if (!v)
+        return false;
+    if (c->n)
+        memcpy(v, c->branches, c->n * sizeof *v);
+    oh__blocks_give(s->blocks, c->branches, c->cap * sizeof *v);
+    c->branches = v;
+    c->cap = (uint16_t)cap;
+    return true;
+}
+
+int oh__context_add(struct oh__serve *s, struct oh__context *c,
+                    const struct oh__candidate *candidate)
+{
+    struct oh__proxy_branch *b;
+    char *text;
+
+    if (c->n >= c->most)
+        return OH_E_LIMIT;
+    text = oh__blocks_take(s->blocks, candidate->uri.n + candidate->path.n);
+    if (!text)
+        return OH_E_NOMEM;
+    if (!grow(s, c)) {
+        oh__blocks_give(s->blocks, text, candidate->uri.n + candidate->path.n);
+        return OH_E_NOMEM;
+    }
+    b = &c->branches[c->n++];
+    *b = (struct oh__proxy_branch){.state = OH__BRANCH_WAITING,
+                                   .bound = candidate->bound,
+                                   .own = candidate->own,
+                                   .q = candidate->q,
+                                   .c_at = OH__NEVER,
+                                   .flow = candidate->flow,
+                                   .text = text,
+                                   .uri_n = (uint32_t)candidate->uri.n,
+                                   .path_n = (uint32_t)candidate->path.n};
+    memcpy(text, candidate->uri.p, candidate->uri.n);
+    if (candidate->path.n)
+        memcpy(text + candidate->uri.n, candidate->path.p, candidate->path.n);
+    return OH_OK;
+}
+
+const struct oh_msg *oh__context_msg(struct oh__serve *s, const struct oh__context *c)
+{
+    struct oh_msg *m = oh_arena_take(&s->arena, sizeof *m);
+    struct oh_fault fault;
+    size_t used;
+
+    /* What passed the first check passes the second one; only memory may be short. */
+    if (!m ||
+        oh_msg_parse(oh_span(c->held, c->msg_n), OH_MSG_DATAGRAM, NULL, m, &used, &fault) !=
+            OH_OK ||
+        oh_msg_check(m, &fault) != OH_OK)
+        return NULL;
+    return m;
+}
+
+bool oh__context_request(struct oh__serve *s, const struct oh__context *c, struct oh__request *out)
+{
+    const struct oh_msg *m = oh__context_msg(s, c);
+
+    if (!m)
+        return false;
+    *out = (struct oh__request){.msg = m,
+                                .flow = c->flow,
+                                .uri_text = m->uri,
+                                .uri = m->request_uri,
+                                .account = oh_span(c->held + c->msg_n + c->rows_n, c->account_n)};
+    return true;
+}
+
+struct oh_span oh__context_rows(const struct oh__context *c)
+{
+    return oh_span(c->held + c->msg_n, c->rows_n);
+}
+
+struct oh_span oh__context_aor(const struct oh__context *c)
+{
+    return oh_span(c->held + c->msg_n + c->rows_n + c->account_n, c->aor_n);
+}
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+void oh__context_arm(struct oh__serve *s, struct oh__context *c)
+{
+    uint64_t at = earlier(earlier(c->ring_at, c->expires_at), c->poll_at);
+
+    c->lookup_at = !c->looking_up              ? OH__NEVER
+                   : c->lookup_at == OH__NEVER ? s->env->now + LOOKUP_MAX
+                                               : c->lookup_at;
+    at = earlier(at, c->lookup_at);
+    for (unsigned i = 0; i < c->n; i++)
+        at = earlier(at, c->branches[i].c_at);
+    if (at == OH__NEVER)
+        oh__wheel_clear(s->wheel, &c->timer);
+    else if (!oh__timer_armed(&c->timer) || c->timer.at != at)
+        oh__wheel_set(s->wheel, &c->timer, at);
+}
+
+void oh__contexts_done(struct oh__serve *s)
+{
+    uint32_t cursor = 0;
+    uint64_t handle;
+    struct oh__context *c;
+
+    /* Also called for a shard that was never finished; its wheel may be missing. */
+    while (s->contexts && s->wheel && (c = oh__pool_next(s->contexts, &cursor, &handle)) != NULL) {
+        release(s, c);
+        oh__pool_give(s->contexts, handle);
+    }
+}
+
+static void check(const struct oh__context *c, uint64_t handle)
+{
+    unsigned resolving = 0;
+    uint64_t breadth = 0;
+
+    assert(c->handle == handle && c->server && c->held);
+    assert(c->n <= c->cap && c->n <= c->most);
+    for (unsigned i = 0; i < c->n; i++) {
+        const struct oh__proxy_branch *b = &c->branches[i];
+
+        resolving += b->state == OH__BRANCH_RESOLVING;
+        breadth += oh__branch_runs(b) ? b->share : 0;
+        assert(b->state != OH__BRANCH_DONE || b->c_at == OH__NEVER);
+        assert(b->addr_at <= b->addrs_n);
+    }
+    assert(resolving == (c->looking_up ? 1u : 0u));
+    assert(breadth <= c->breadth);
+    /* Something must be able to end it. */
+    assert(oh__branches_open(c));
+}
+
+void oh__contexts_check(const struct oh__serve *s)
+{
+    uint32_t cursor = 0;
+    uint64_t handle;
+    struct oh__context *c;
+
+    while ((c = oh__pool_next(s->contexts, &cursor, &handle)) != NULL)
+        check(c, handle);
+    assert(oh__pool_ok(s->contexts) && oh__wheel_ok(s->wheel));
+    (void)check;
+}

@@ -1,0 +1,79 @@
+#include "serve/targets.h"
+
+bool oh__targets_init(struct oh__serve *s, struct oh__targets *set, unsigned max)
+{
+    *set = (struct oh__targets){.max = max};
+    set->v = oh_arena_take(&s->arena, max * sizeof *set->v);
+    return set->v != NULL;
+}
+
+bool oh__candidate_same(const struct oh__candidate *a, const struct oh__candidate *b)
+{
+    struct oh_uri x, y;
+
+    /* Behind NATs two phones may have the same private Contact; their flows tell them apart. */
+    if (a->bound && b->bound && !oh_flow_same(&a->flow, &b->flow))
+        return false;
+    if (oh_span_eq(a->uri, b->uri))
+        return true;
+    return oh_uri_parse(a->uri, &x, NULL) == OH_OK && oh_uri_parse(b->uri, &y, NULL) == OH_OK &&
+           oh_uri_equal(&x, &y);
+}
+
+bool oh__targets_add(struct oh__targets *set, const struct oh__candidate *candidate)
+{
+    if (set->n == set->max)
+        return false;
+    for (unsigned i = 0; i < set->n; i++)
+        if (oh__candidate_same(&set->v[i], candidate))
+            return false;
+    set->v[set->n++] = *candidate;
+    return true;
+}
+
+int oh__targets_add_user(struct oh__serve *s, struct oh__targets *set, struct oh_span aor,
+                         unsigned q)
+{
+    struct oh__binding_list *list = oh_arena_take(&s->arena, sizeof *list);
+
+    if (!list)
+        return OH_E_NOMEM;
+    list->n = 0;
+    int err = oh__location_get(s->shared->location, aor, s->env->wall, &s->arena, list);
+
+    for (unsigned i = 0; err == OH_OK && i < list->n; i++) {
+        const struct oh__binding *b = &list->v[i];
+
+        if (!b->reachable) {
+            set->unreachable++;
+            continue;
+        }
+        oh__targets_add(set, &(struct oh__candidate){.uri = b->contact,
+                                                     .path = b->path,
+                                                     .flow = b->flow,
+                                                     .bound = true,
+                                                     .own = true,
+                                                     .q = (uint16_t)(q <= 1000  ? q
+                                                                     : b->has_q ? b->q
+                                                                                : 1000)});
+    }
+    return err;
+}
+
+unsigned oh__targets_add_uri(struct oh__serve *s, struct oh__targets *set, const struct oh_flow *in,
+                             struct oh_span uri, unsigned q)
+{
+    unsigned before = set->n;
+    struct oh__named named;
+    struct oh_uri parsed;
+
+    if (oh_uri_parse(uri, &parsed, NULL) != OH_OK)
+        return 0;
+    oh__name_of(s, in, &parsed, &named);
+    if (named.domain)
+        oh__targets_add_user(s, set, named.aor, q);
+    else if (parsed.scheme == OH_SCHEME_SIP || parsed.scheme == OH_SCHEME_SIPS)
+        oh__targets_add(set,
+                        &(struct oh__candidate){.uri = uri, .q = (uint16_t)(q <= 1000 ? q : 1000)});
+    return set->n - before;
+}
