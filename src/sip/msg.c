@@ -100,8 +100,6 @@ static void status_line(struct parse *ps, struct oh_span rest)
     }
     m->status = (uint16_t)status;
     m->reason = oh_span_from(rest, 5);
-    if (m->reason.n && memchr(m->reason.p, '\r', m->reason.n))
-        note(ps, OH_E_SYNTAX, OH_HEADER_OTHER, m->version.n + 5, "a folded start line");
 }
 
 /* "INVITE sip:bob@example.com SIP/2.0", with exactly one blank between the parts. */
@@ -304,6 +302,8 @@ static int parse_raw(struct parse *ps, enum oh_msg_mode mode)
             request_line(ps, m->start, s.start_token);
         else
             status_line(ps, m->start);
+        if (s.start_folded)
+            note(ps, OH_E_SYNTAX, OH_HEADER_OTHER, 0, "a folded start line");
         if (ps->fault.code == OH_OK)
             ps->fault = broken;
     }

@@ -38,6 +38,7 @@ struct pass {
     size_t line;                   /* where the logical line begins */
     struct oh_row *row, *rows_end; /* the next row to fill */
     size_t at, start_token, start_n;
+    bool start_folded;
     enum oh__scan_result result;
 };
 
@@ -107,8 +108,10 @@ INLINE bool carriage_return(struct pass *s, size_t i, token_fn *token)
         return stop(s, OH__SCAN_BARE_CR, i);
     if (i == s->line && i > 0)
         return stop(s, OH__SCAN_DONE, i + 2);
-    if (s->p[i + 2] == ' ' || s->p[i + 2] == '\t')
+    if (s->p[i + 2] == ' ' || s->p[i + 2] == '\t') {
+        s->start_folded |= s->line == 0;
         return false;
+    }
     return line_done(s, i, token);
 }
 
@@ -141,7 +144,12 @@ INLINE bool block(struct pass *s, size_t base, uint64_t mask, uint64_t *carry, t
 INLINE enum oh__scan_result scan(const char *p, size_t n, struct oh_row *rows, struct oh__scan *out,
                                  control_fn *control, token_fn *token)
 {
-    struct pass s = {p, n, 0, rows, rows + OH_MSG_HEADERS_MAX, n, 0, 0, OH__SCAN_INCOMPLETE};
+    struct pass s = {.p = p,
+                     .n = n,
+                     .row = rows,
+                     .rows_end = rows + OH_MSG_HEADERS_MAX,
+                     .at = n,
+                     .result = OH__SCAN_INCOMPLETE};
     uint64_t mask, carry = 0;
     size_t base;
 
@@ -155,6 +163,7 @@ INLINE enum oh__scan_result scan(const char *p, size_t n, struct oh_row *rows, s
     out->start_token = (uint32_t)s.start_token;
     out->start_n = (uint32_t)s.start_n;
     out->rows_n = (uint16_t)(s.row - rows);
+    out->start_folded = s.start_folded;
     return s.result;
 }
 

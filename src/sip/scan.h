@@ -21,6 +21,7 @@ struct oh__scan {
     uint32_t start_token; /* length of the token at the front of the start line */
     uint32_t start_n;     /* length of the start line without CRLF; 0 when it has no end */
     uint16_t rows_n;      /* rows filled: name, name_len and end, nothing else */
+    bool start_folded;    /* the start line goes on behind its CRLF, which no message may do */
 };
 
 /*
