@@ -54,6 +54,7 @@ void oh__cancel_arrived(struct oh_endpoint *ep, const struct oh_msg *msg,
         oh__put_event(ep, OH_OUT_CANCEL, NULL, 0, msg, flow);
         return;
     }
+    /* The tag of the INVITE's responses, if there were any; else both will have the keyed one. */
     reply.to_tag = oh__replied_tag(t);
     oh_reply_flow(&msg->via, flow, &back);
     if (oh__build_reply(ep, msg, flow, &reply, &bytes) == OH_OK) {
@@ -93,6 +94,10 @@ static int start(struct oh_endpoint *ep, const struct oh_flow *flow, struct oh__
     return OH_OK;
 }
 
+/*
+ * The INVITE is read back from the bytes that were sent: a CANCEL is rare, so nothing is kept
+ * for it.
+ */
 int oh__cancel_send(struct oh_endpoint *ep, const struct oh__txn *invite, struct oh_span headers)
 {
     size_t most = 2 * (size_t)invite->kept->n + headers.n + CANCEL_ROOM;

@@ -1,5 +1,8 @@
 /*
- * What the user may do with client transactions.
+ * What the user may do with client transactions. There are two steps, because
+ * the request has to carry the branch, and the branch carries the handle: the
+ * user reserves, writes its Via with the branch that it is given, and starts.
+ * A reserved transaction costs a record and no timer.
  */
 #include "core/internal.h"
 
@@ -12,6 +15,7 @@ int oh_client_reserve(struct oh_endpoint *ep, uint64_t loop, uint64_t *client,
     if (err)
         return err;
     t->machine = OH__MACHINE_NONE;
+    /* 48 bits, so that a branch of an earlier life of this process is not taken for this one. */
     t->nonce = oh__rng_u64(&ep->rng) >> 16;
     *client = t->handle;
     *branch_len = oh__branch_put(&ep->secret,
@@ -47,6 +51,7 @@ int oh_client_start(struct oh_endpoint *ep, uint64_t now, uint64_t client,
     oh__clock(ep, now);
     if (!t)
         return OH_E_STALE;
+    /* ACK has no transaction, and CANCEL has one that belongs to its INVITE (oh_client_cancel). */
     if (t->machine != OH__MACHINE_NONE || request->method == OH_METHOD_ACK ||
         request->method == OH_METHOD_CANCEL)
         return OH_E_STATE;
@@ -82,6 +87,7 @@ void oh_client_drop(struct oh_endpoint *ep, uint64_t client)
 
     if (!t)
         return;
+    /* In the middle of a queue: it stays there, without a voice. */
     if (t->completed) {
         t->muted = 1;
         return;

@@ -16,6 +16,7 @@ static void end_head(struct oh_endpoint *ep, struct oh__fifo *f)
 {
     struct oh__txn *t = f->head;
 
+    /* The link must be gone before the record is given back: its place was that of `live`. */
     f->head = t->next;
     if (!f->head)
         f->tail = NULL;
@@ -36,6 +37,7 @@ static struct oh__fifo *oldest(struct oh_endpoint *ep)
     for (unsigned i = 0; i < OH__FIFO_COUNT; i++) {
         struct oh__fifo *f = &ep->fifo[i];
 
+        /* Expiry less delay is when it came. */
         if (f->head && f->head->at - f->delay < since) {
             since = f->head->at - f->delay;
             found = f;
@@ -59,6 +61,7 @@ void oh__completed_add(struct oh_endpoint *ep, struct oh__txn *t, unsigned fifo)
     else
         f->head = t;
     f->tail = t;
+    /* One came, so one going is enough. */
     if (ep->stats.completed > ep->options.completed_max) {
         ep->stats.completed_evicted++;
         end_head(ep, oldest(ep));

@@ -16,6 +16,8 @@
 #define TRANSACTIONS_MOST (1u << 22)
 #define COMPLETED_MOST    ((1u << 23) - 1)
 
+/* --- an allocator that counts, so that the statistics tell the truth about memory --- */
+
 static void *counted_alloc(void *ctx, size_t size)
 {
     struct oh_endpoint *ep = ctx;
@@ -45,6 +47,9 @@ static void counted_free(void *ctx, void *p, size_t size)
     oh_free(ep->heap, p, size);
 }
 
+/* --- beginning and end --- */
+
+/* A bound of 0 is the default one; none is above what handles can name. */
 static uint32_t or_default(uint32_t v, uint32_t otherwise, uint32_t most)
 {
     v = v ? v : otherwise;
@@ -72,7 +77,10 @@ static void set_times(struct oh_endpoint *ep, const struct oh_endpoint_options *
     ep->fifo[OH__FIFO_SHORT].delay = ep->t4;
 }
 
-/* The options last as long as the endpoint, so their text is copied. */
+/*
+ * The options last as long as the endpoint, so their text is copied. Bounds of 0 become the
+ * defaults.
+ */
 static int copy_options(struct oh_endpoint *ep, const struct oh_endpoint_options *o)
 {
     char *server;
@@ -144,6 +152,7 @@ void oh_endpoint_free(struct oh_endpoint *ep)
 
     if (!ep)
         return;
+    /* Outputs hold references to buffers, and buffers live in blocks: this order. */
     oh__outputs_done(ep);
     while (ep->pool && (t = oh__pool_next(ep->pool, &cursor, &handle)) != NULL) {
         oh__txn_quiet(ep, t);
@@ -169,6 +178,7 @@ void oh__clock(struct oh_endpoint *ep, uint64_t now)
 
 /* --- messages --- */
 
+/* ACK never gets a response, whatever is wrong with it (RFC 3261 17.1.1.3). */
 static void input_ack(struct oh_endpoint *ep, struct oh_msg *msg, const struct oh_flow *flow)
 {
     struct oh__txn *t = oh__match_request(ep, msg);
@@ -181,6 +191,10 @@ static void input_ack(struct oh_endpoint *ep, struct oh_msg *msg, const struct o
         oh__put_event(ep, OH_OUT_ACK, t, 0, msg, flow);
 }
 
+/*
+ * A request that is known goes to its transaction; a new one to the user, without a transaction
+ * yet.
+ */
 static void input_request(struct oh_endpoint *ep, struct oh_msg *msg, const struct oh_flow *flow)
 {
     struct oh__txn *t;
@@ -201,6 +215,7 @@ static void input_request(struct oh_endpoint *ep, struct oh_msg *msg, const stru
         oh__put_event(ep, OH_OUT_REQUEST, NULL, 0, msg, flow);
 }
 
+/* A response that is to nothing of ours is dropped, and never forwarded (RFC 6026 8.9). */
 static void input_response(struct oh_endpoint *ep, struct oh_msg *msg, const struct oh_flow *flow)
 {
     struct oh__txn *t = oh__match_response(ep, msg);
@@ -222,6 +237,7 @@ int oh_endpoint_input_msg(struct oh_endpoint *ep, uint64_t now, const struct oh_
 
     oh__clock(ep, now);
     oh__outputs_begin(ep);
+    /* Keep-alives, and a stream's message that the caller should have waited for. */
     if (parsed == OH_E_ABSENT || parsed == OH_E_INCOMPLETE) {
         ep->stats.rx_ignored++;
         return parsed;
@@ -229,6 +245,7 @@ int oh_endpoint_input_msg(struct oh_endpoint *ep, uint64_t now, const struct oh_
     if (oh__outputs_reserve(ep) != OH_OK)
         return OH_E_NOMEM;
     oh__trace_message(ep, OH__TRACE_RX, msg->raw, flow, parsed);
+    /* Also for one that is broken already: what can be decoded is needed to answer it. */
     err = oh_msg_check(msg, &checked);
     if (parsed != OH_OK || err != OH_OK) {
         oh__refuse_bad(ep, msg, flow, parsed != OH_OK && fault ? fault : &checked);
@@ -277,6 +294,7 @@ unsigned oh_endpoint_expire(struct oh_endpoint *ep, uint64_t now, unsigned most)
         struct oh__timer *timer;
         struct oh__txn *t;
 
+        /* Those that only have to go first: that makes room. */
         if (oh__completed_expire(ep))
             continue;
         timer = oh__wheel_take(ep->wheel, ep->now);

@@ -52,6 +52,7 @@ static void send_cancel(struct oh_endpoint *ep, struct oh__txn *t, struct oh_spa
     oh__txn_schedule(ep, t);
 }
 
+/* The first 1xx ends retransmission and time-out; every one goes to the user. */
 static void provisional(struct oh_endpoint *ep, struct oh__txn *t, const struct oh_msg *msg,
                         const struct oh_flow *flow)
 {
@@ -94,6 +95,7 @@ static struct oh__cbuf *make_ack(struct oh_endpoint *ep, const struct oh__txn *t
     return oh__cbuf_new(ep->blocks, oh_buf_view(&out));
 }
 
+/* 300-699: ACK, tell the user, wait for repetitions. */
 static void refused(struct oh_endpoint *ep, struct oh__txn *t, const struct oh_msg *msg,
                     const struct oh_flow *flow)
 {
@@ -110,6 +112,7 @@ static void refused(struct oh_endpoint *ep, struct oh__txn *t, const struct oh_m
         oh__completed_add(ep, t, OH__FIFO_LONG);
 }
 
+/* 2xx: its ACK is the user's; the request is not needed any more. */
 static void accepted(struct oh_endpoint *ep, struct oh__txn *t, const struct oh_msg *msg,
                      const struct oh_flow *flow)
 {
@@ -119,6 +122,7 @@ static void accepted(struct oh_endpoint *ep, struct oh__txn *t, const struct oh_
     oh__completed_add(ep, t, OH__FIFO_LONG); /* Timer M */
 }
 
+/* The response has matched; what it does hangs on the state alone (figure 5 of RFC 6026). */
 void oh__ict_response(struct oh_endpoint *ep, struct oh__txn *t, const struct oh_msg *msg,
                       const struct oh_flow *flow)
 {
@@ -146,6 +150,7 @@ void oh__ict_response(struct oh_endpoint *ep, struct oh__txn *t, const struct oh
     }
 }
 
+/* Giving up comes before retransmitting: a late clock must not send what nobody will wait for. */
 void oh__ict_timer(struct oh_endpoint *ep, struct oh__txn *t)
 {
     struct oh__live *live = t->live;
@@ -162,6 +167,7 @@ void oh__ict_timer(struct oh_endpoint *ep, struct oh__txn *t)
     oh__txn_schedule(ep, t);
 }
 
+/* RFC 3261 17.1.4: only while nothing has been heard is a failed send the end. */
 void oh__ict_failed(struct oh_endpoint *ep, struct oh__txn *t, int result)
 {
     switch ((enum oh__ict_state)t->state) {
@@ -172,6 +178,10 @@ void oh__ict_failed(struct oh_endpoint *ep, struct oh__txn *t, int result)
     }
 }
 
+/*
+ * RFC 3261 9.1: not before a 1xx, since the CANCEL could overtake the INVITE; nothing after a
+ * final.
+ */
 int oh__ict_cancel(struct oh_endpoint *ep, struct oh__txn *t, struct oh_span headers)
 {
     switch ((enum oh__ict_state)t->state) {

@@ -406,7 +406,7 @@ struct oh__hash_key oh__key_of_bytes(const uint8_t bytes[16]);
 /* Answers a request that is no good, when it can and may be answered (RFC 3261 8.2.7, 18; RFC
  * 4475 3.3). */
 void oh__refuse_bad(struct oh_endpoint *ep, struct oh_msg *msg, const struct oh_flow *flow,
-                const struct oh_fault *fault);
+                    const struct oh_fault *fault);
 
 /* Builds a reply in the arena; to_tag as in oh_reply_stateless. OH_OK, OH_E_LIMIT or OH_E_NOMEM. */
 int oh__build_reply(struct oh_endpoint *ep, const struct oh_msg *request,

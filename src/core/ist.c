@@ -53,6 +53,7 @@ static void silence_broken(struct oh_endpoint *ep, struct oh__txn *t)
     t->live->aside = NULL;
 }
 
+/* The user's reply while nothing final has been sent; the reference goes to `kept`. */
 static int reply_first(struct oh_endpoint *ep, struct oh__txn *t, unsigned status,
                        struct oh__cbuf *reply)
 {
@@ -93,6 +94,10 @@ int oh__ist_reply(struct oh_endpoint *ep, struct oh__txn *t, unsigned status,
     return OH_E_STATE;
 }
 
+/*
+ * The client has not heard us: the last response again, but never a 2xx, which is the user's
+ * (RFC 6026 7.1).
+ */
 void oh__ist_retransmitted(struct oh_endpoint *ep, struct oh__txn *t)
 {
     ep->stats.rx_retransmissions++;
@@ -117,9 +122,8 @@ static void confirm(struct oh_endpoint *ep, struct oh__txn *t)
     oh__completed_add(ep, t, OH__FIFO_SHORT);
 }
 
-bool oh__ist_ack(struct oh_endpoint *ep, struct oh__txn *t, const struct oh_msg *ack)
+bool oh__ist_ack(struct oh_endpoint *ep, struct oh__txn *t)
 {
-    assert(ack->method == OH_METHOD_ACK);
     switch ((enum oh__ist_state)t->state) {
     case OH__IST_PROCEEDING: /* an ACK of nothing */ ep->stats.rx_stray_acks++; break;
     case OH__IST_COMPLETED: confirm(ep, t); break;
@@ -129,6 +133,7 @@ bool oh__ist_ack(struct oh_endpoint *ep, struct oh__txn *t, const struct oh_msg 
     return false;
 }
 
+/* Timer H before the others, for a late clock; the 100 that nobody sent; Timer G. */
 void oh__ist_timer(struct oh_endpoint *ep, struct oh__txn *t)
 {
     struct oh__live *live = t->live;

@@ -45,6 +45,7 @@ static void part(const struct oh_endpoint *ep, struct text *t, struct oh_span s,
     t->n += s.n;
 }
 
+/* The MAC of all parts. */
 static struct oh__key finish(const struct oh_endpoint *ep, const struct text *t)
 {
     uint8_t mac[16];
@@ -86,6 +87,7 @@ struct oh__key oh__key_of_request(const struct oh_endpoint *ep, const struct oh_
 {
     struct text t = {.n = 0};
 
+    /* "3261" and "2543" in front keep the two ways of looking at a request apart. */
     *legacy = !msg->via.cookie;
     if (*legacy)
         return legacy_key(ep, msg, msg->to_tag);
@@ -151,6 +153,7 @@ int oh__table_add(struct oh_endpoint *ep, struct oh__txn *t)
 
     if (!tab->buckets)
         resize(ep, BUCKETS_MIN);
+    /* One entry per bucket on average. */
     else if (tab->n > tab->mask && tab->mask < UINT32_MAX / 4)
         resize(ep, (tab->mask + 1) * 2);
     if (!tab->buckets)
@@ -180,6 +183,10 @@ void oh__table_remove(struct oh_endpoint *ep, struct oh__txn *t)
         resize(ep, (tab->mask + 1) / 2);
 }
 
+/*
+ * Ours and theirs are in one table; "ours" in the key keeps them apart already, this makes it
+ * certain.
+ */
 static bool is_client(const struct oh__txn *t)
 {
     return t->machine == OH__MACHINE_ICT || t->machine == OH__MACHINE_NICT;
@@ -262,6 +269,11 @@ struct oh__txn *oh__match_response(struct oh_endpoint *ep, const struct oh_msg *
         return NULL;
     if (msg->cseq_method == OH_METHOD_CANCEL)
         return oh__table_find(ep, oh__key_of_cancel(ep, &msg->via), OH_METHOD_CANCEL, true);
+    /*
+     * A good MAC says that we wrote the branch, the random part that it was in this life and
+     * for this transaction, sent-by and method that the rest of the message belongs to it (RFC
+     * 3261 17.1.3).
+     */
     t = oh__txn_client(ep, b.handle);
     if (!t || t->listed || t->machine == OH__MACHINE_NONE || t->nonce != b.nonce ||
         t->method != msg->cseq_method || t->sent_by != oh__sent_by(ep, &msg->via))

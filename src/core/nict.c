@@ -38,6 +38,7 @@ static void give_up(struct oh_endpoint *ep, struct oh__txn *t, int why)
     oh__txn_end(ep, t);
 }
 
+/* The answer: told once, whatever may come again. */
 static void final(struct oh_endpoint *ep, struct oh__txn *t, const struct oh_msg *msg,
                   const struct oh_flow *flow)
 {
@@ -50,6 +51,7 @@ static void final(struct oh_endpoint *ep, struct oh__txn *t, const struct oh_msg
         oh__completed_add(ep, t, OH__FIFO_SHORT);
 }
 
+/* The response has matched (figure 6). */
 void oh__nict_response(struct oh_endpoint *ep, struct oh__txn *t, const struct oh_msg *msg,
                        const struct oh_flow *flow)
 {
@@ -68,6 +70,7 @@ void oh__nict_response(struct oh_endpoint *ep, struct oh__txn *t, const struct o
     }
 }
 
+/* Timer F before E: see oh__ict_timer. */
 void oh__nict_timer(struct oh_endpoint *ep, struct oh__txn *t)
 {
     struct oh__live *live = t->live;
@@ -86,6 +89,7 @@ void oh__nict_timer(struct oh_endpoint *ep, struct oh__txn *t)
     oh__txn_schedule(ep, t);
 }
 
+/* RFC 3261 17.1.4: a request that cannot be sent ends, also when a 1xx came. */
 void oh__nict_failed(struct oh_endpoint *ep, struct oh__txn *t, int result)
 {
     switch ((enum oh__nict_state)t->state) {

@@ -39,6 +39,7 @@ static bool may_send_provisional(const struct oh__txn *t, unsigned status)
     return status == 100 && (oh_transport_reliable(t->transport) || !early);
 }
 
+/* The wait is over: what is kept, if anything, answers retransmissions for the time of Timer J. */
 static void complete(struct oh_endpoint *ep, struct oh__txn *t)
 {
     oh__txn_move(ep, t, OH__NIST_COMPLETED);
@@ -48,7 +49,7 @@ static void complete(struct oh_endpoint *ep, struct oh__txn *t)
         oh__completed_add(ep, t, OH__FIFO_LONG);
 }
 
-/* Sends what is allowed; whether `reply` was kept. */
+/* Sends what RFC 4320 allows; the reference goes to `kept`, or is given back. */
 static int reply_open(struct oh_endpoint *ep, struct oh__txn *t, unsigned status,
                       struct oh__cbuf *reply)
 {
@@ -86,6 +87,7 @@ int oh__nist_reply(struct oh_endpoint *ep, struct oh__txn *t, unsigned status,
     return OH_E_STATE;
 }
 
+/* In Trying there is nothing to say yet; later the same bytes again. */
 void oh__nist_retransmitted(struct oh_endpoint *ep, struct oh__txn *t)
 {
     ep->stats.rx_retransmissions++;
@@ -96,6 +98,7 @@ void oh__nist_retransmitted(struct oh_endpoint *ep, struct oh__txn *t)
     }
 }
 
+/* Too late for any response, or time for the user to send 100. */
 void oh__nist_timer(struct oh_endpoint *ep, struct oh__txn *t)
 {
     struct oh__live *live = t->live;

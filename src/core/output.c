@@ -21,6 +21,7 @@ struct oh__slab {
     struct oh__entry place[PLACES];
 };
 
+/* An empty slab behind nothing yet; NULL without memory. */
 static struct oh__slab *slab_new(struct oh_endpoint *ep)
 {
     struct oh__slab *s = oh_alloc(&ep->alloc, sizeof(*s));
@@ -130,6 +131,7 @@ void oh__outputs_begin(struct oh_endpoint *ep)
     struct oh__outputs *q = &ep->outputs;
 
     ep->recall.msg = NULL;
+    /* Bytes that wait to be sent may lie in the arena: it is not reset before they are taken. */
     if (q->take_slab != q->put_slab || q->take_at != q->put_at) {
         forget_messages(q);
         return;
@@ -210,6 +212,7 @@ void oh__put_event(struct oh_endpoint *ep, enum oh_output_kind kind, const struc
 
     if (t && t->muted)
         return;
+    /* What names the transaction, and whether there is a link, hangs on the side it is on. */
     client = kind == OH_OUT_RESPONSE || kind == OH_OUT_FAILED;
     e = put(ep);
     *e = (struct oh__entry){.out = {.kind = kind, .code = code, .msg = msg}};

@@ -1,5 +1,11 @@
 /*
- * What the user may do with server transactions.
+ * What the user may do with server transactions: make one, reply in it, ask
+ * whether it still waits. Every call begins with the handle, because the
+ * answer that the user brings may come from a database long after the
+ * transaction has ended; then it is OH_E_STALE and no harm done.
+ *
+ * Replies are copied once into a counted buffer, which is at the same time
+ * what is sent now, what a retransmission gets, and what Timer G repeats.
  */
 #include "core/internal.h"
 
@@ -27,6 +33,7 @@ static void describe(struct oh_endpoint *ep, struct oh__txn *t, const struct oh_
 
     t->machine = request->method == OH_METHOD_INVITE ? OH__MACHINE_IST : OH__MACHINE_NIST;
     t->method = request->method;
+    /* The key was made when the request was looked up, a moment ago. */
     t->key = ep->recall.msg == request ? ep->recall.key : oh__key_of_request(ep, request, &legacy);
     t->legacy = legacy;
     oh_reply_flow(&request->via, flow, &back);
@@ -50,6 +57,10 @@ int oh_server_new(struct oh_endpoint *ep, uint64_t now, const struct oh_msg *req
         return err;
     describe(ep, t, request, flow);
     t->user = user;
+    /*
+     * Two transactions with one key: the second would get no retransmission, no ACK and no
+     * CANCEL.
+     */
     if (oh__table_find(ep, t->key, t->method, false)) {
         err = OH_E_DUPLICATE;
         goto out;
@@ -161,6 +172,7 @@ void oh__server_reroute(struct oh_endpoint *ep, struct oh__txn *t)
 {
     if (!can_reopen(t))
         return;
+    /* Whoever sends next opens or finds a connection to the address below. */
     t->flow_id = 0;
     t->peer.port = t->sent_by_port;
     if (!t->tag_only)

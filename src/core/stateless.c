@@ -25,6 +25,10 @@ size_t oh_stateless_tag(const struct oh_endpoint *ep, const struct oh_msg *reque
 {
     uint8_t parts[1 + 3 * 16 + 4], mac[16];
 
+    /*
+     * MACs of the parts have a length that is known, so no two requests look alike when put
+     * together.
+     */
     parts[0] = 't';
     oh__mac128(&ep->secret, request->call_id, parts + 1);
     oh__mac128(&ep->secret, request->from_tag, parts + 17);
@@ -52,6 +56,7 @@ int oh__build_reply(struct oh_endpoint *ep, const struct oh_msg *request,
     char *room;
     int err;
 
+    /* 100 has none (RFC 3261 17.2.1), and a To that has one keeps it. */
     if (full.to_tag.n == 0 && full.code > 100 && request->to_tag.n == 0)
         full.to_tag = oh_span(tag, oh_stateless_tag(ep, request, tag));
     most = request->raw.n + full.headers.n + full.body.n + full.server.n + full.reason.n +
@@ -142,6 +147,7 @@ void oh__refuse_bad(struct oh_endpoint *ep, struct oh_msg *msg, const struct oh_
     struct oh_flow back;
 
     ep->stats.rx_bad++;
+    /* Nothing answers a response or an ACK, and without a Via nobody knows where to. */
     if (!msg->request || msg->method == OH_METHOD_ACK || msg->via.host.n == 0)
         return;
     oh_reply_flow(&msg->via, flow, &back);

@@ -1,9 +1,21 @@
 /*
  * The transaction object: how it comes, goes, sends, and is woken. What it
  * does in between is the business of its machine.
+ *
+ *   reserved    a record and its handle; a branch was written with it
+ *   live        record and working part; the wheel knows its earliest time
+ *   completed   the record alone, in a queue of completed.c
+ *
+ * A record is taken once and given back once, by oh__txn_end or by its queue.
+ * Both make the handle stale at the same moment, so an answer that comes later
+ * finds nothing.
  */
 #include "core/internal.h"
 
+/*
+ * Dispatch by machine: name for traces, names of states, what to do when time has come, when a
+ * send failed.
+ */
 static const struct oh__machine machines[OH__MACHINE_COUNT] = {
     [OH__MACHINE_ICT] = {"ict", oh__ict_state_name, oh__ict_timer, oh__ict_failed},
     [OH__MACHINE_NICT] = {"nict", oh__nict_state_name, oh__nict_timer, oh__nict_failed},
@@ -21,6 +33,7 @@ int oh__txn_new(struct oh_endpoint *ep, bool extra, struct oh__txn **out)
     uint64_t handle;
     struct oh__txn *t;
 
+    /* A CANCEL, in or out, ends work: it must not be refused because there is too much of it. */
     if (!extra && ep->in_flight >= ep->options.transactions_max) {
         ep->stats.refused_full++;
         return OH_E_FULL;
@@ -48,6 +61,7 @@ int oh__txn_enliven(struct oh_endpoint *ep, struct oh__txn *t)
 
 void oh__txn_quiet(struct oh_endpoint *ep, struct oh__txn *t)
 {
+    /* The place of `live` is taken by the queue's link once it is completed. */
     if (t->completed || !t->live)
         return;
     oh__wheel_clear(ep->wheel, &t->live->timer);
@@ -163,6 +177,10 @@ void oh__txn_resend(struct oh_endpoint *ep, struct oh__txn *t)
 
 uint64_t oh__next_after(uint64_t due, uint64_t interval, uint64_t now)
 {
+    /*
+     * Counting from when it was due and not from now keeps the pauses of the RFC on a loop that
+     * is a little late.
+     */
     uint64_t next = due + interval;
 
     return next > now ? next : now + interval;

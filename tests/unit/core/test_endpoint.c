@@ -476,6 +476,26 @@ static void trace_sees_everything(void **state)
     rig_done(&r);
 }
 
+/* The names of all states, as the RFC has them, and of what is none. */
+static void states_have_the_names_of_the_rfc(void **state)
+{
+    static const struct {
+        const char *(*of)(unsigned);
+        const char *names[5];
+    } all[] = {
+        {oh__ict_state_name, {"Calling", "Proceeding", "Completed", "Accepted", "?"}},
+        {oh__nict_state_name, {"Trying", "Proceeding", "Completed", "?", "?"}},
+        {oh__ist_state_name, {"Proceeding", "Completed", "Confirmed", "Accepted", "?"}},
+        {oh__nist_state_name, {"Trying", "Proceeding", "Completed", "?", "?"}},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < 4; i++) {
+        for (unsigned k = 0; k < 5; k++)
+            assert_string_equal(all[i].of(k), all[i].names[k]);
+    }
+}
+
 /* --- every allocation fails once --- */
 
 struct script {
@@ -513,9 +533,9 @@ static void bring(struct script *s, const char *text)
 }
 
 /* Sends an INVITE, and answers it: 180, the CANCEL in between, 487. */
-static void place(struct script *s)
+static void place(struct script *s, int route)
 {
-    char branch[OH_BRANCH_MAX], text[TEXT_MAX];
+    char branch[OH_BRANCH_MAX + 1], text[TEXT_MAX], rows[2048];
     struct oh_client_request request = {.method = OH_METHOD_INVITE, .flow = UDP};
     uint64_t client;
     size_t n;
@@ -523,7 +543,9 @@ static void place(struct script *s)
     if (oh_client_reserve(s->ep, 0, &client, branch, &n) != OH_OK)
         return;
     branch[n] = 0;
-    snprintf(text, sizeof(text), "%s", request_text("INVITE", branch, ""));
+    /* Long, so that its ACK and CANCEL are of sizes that no block in the cache has. */
+    snprintf(rows, sizeof(rows), "Subject: %0700d\r\nRoute: <sip:%0*d;lr>\r\n", 0, route, 0);
+    snprintf(text, sizeof(text), "%s", request_text("INVITE", branch, rows));
     request.bytes = oh_span_str(text);
     (void)oh_client_cancel(s->ep, s->now, client, oh_span(NULL, 0));
     if (oh_client_start(s->ep, s->now, client, &request) != OH_OK)
@@ -547,7 +569,8 @@ static void scenario(struct test_heap *h, void *arg)
     bring(&s, numbered("OPTIONS", 2));
     bring(&s, numbered("CANCEL", 1));
     bring(&s, "OPTIONS sip:x SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bKq\r\n\r\n");
-    place(&s);
+    for (int i = 1; i < 8; i++)
+        place(&s, i * 97);
     for (int i = 0; i < 200; i++) {
         struct oh_flow flow = UDP;
 
@@ -583,6 +606,7 @@ int main(void)
         cmocka_unit_test(expire_does_no_more_than_told),
         cmocka_unit_test(parsed_messages_are_taken),
         cmocka_unit_test(trace_sees_everything),
+        cmocka_unit_test(states_have_the_names_of_the_rfc),
         cmocka_unit_test(any_allocation_may_fail),
     };
 

@@ -134,7 +134,7 @@ static void on_request(struct world *w, const struct oh_output *out)
         return;
     snprintf(c->request, sizeof(c->request), "%.*s", OH_PRI(out->msg->raw));
     assert_int_equal(oh_server_new(w->ep[1], w->now, out->msg, &out->flow, i, &c->server), OH_OK);
-    c->answer_at = w->now + below(w, c->invite ? 20000 : 3000) * MS;
+    c->answer_at = w->now + below(w, c->invite ? 20000 : 8000) * MS;
     if (c->invite && below(w, 2))
         answer(w, c, 180);
 }
