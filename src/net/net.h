@@ -76,10 +76,10 @@ enum oh__net_kind {
                          (TRN-015) */
     OH__NET_RESOLVED, /* ticket, addrs, result: OH_OK, OH_E_NOTFOUND, OH_E_TIMEOUT, OH_E_IO (the
                          name server fails), OH_E_FULL (too many look-ups) */
-    OH__NET_FAILED,   /* ticket, flow, result: a send with a ticket failed for good: OH_E_TIMEOUT
-                         (nobody answered, or a slow peer), OH_E_IO (refused, broken, gone, no socket
-                         for it), OH_E_LIMIT (larger than a datagram), OH_E_UNSUPPORTED, OH_E_FULL or
-                         OH_E_NOMEM. Comes to the worker that sent */
+    OH__NET_FAILED,   /* ticket, flow, result: a send with a ticket failed for good; comes to the
+                         worker that sent. OH_E_TIMEOUT (nobody answered, or a slow peer), OH_E_IO
+                         (refused, broken, gone, no socket for it), OH_E_LIMIT (larger than a
+                         datagram), OH_E_UNSUPPORTED (transport) */
     OH__NET_CLOSED,   /* flow: this stream has ended */
     OH__NET_WOKEN,    /* oh__net_wake was called from another thread */
 };

@@ -7,7 +7,6 @@
 #define _GNU_SOURCE
 
 #include <errno.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -16,11 +15,6 @@
 
 #define BACKLOG    4096
 #define UDP_SNDBUF (4 << 20)
-
-/* A peer that vanished without a word is found after 120 + 4 * 30 seconds, registered or not. */
-#define KEEPALIVE_IDLE     120
-#define KEEPALIVE_INTERVAL 30
-#define KEEPALIVE_COUNT    4
 
 static bool is_udp(const struct oh__listener *l)
 {
@@ -142,8 +136,8 @@ static void size_buffers(struct oh__net_shared *s, int fd)
     if (getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &got, &n) == 0 && got / 2 < asked && !s->warning[0])
         snprintf(
             s->warning, sizeof(s->warning),
-            "the kernel gives UDP sockets %d KiB of receive buffer instead of %d KiB, so bursts may "
-            "be lost; start as root or set: sysctl -w net.core.rmem_max=%d",
+            "the kernel gives UDP sockets %d KiB of receive buffer instead of %d KiB, so bursts "
+            "may be lost; start as root or set: sysctl -w net.core.rmem_max=%d",
             got / 2048, asked / 1024, asked);
 }
 
@@ -173,16 +167,6 @@ static void set_udp_options(struct oh__net_shared *s, const struct oh__listener 
         oh__sock_set(fd, IPPROTO_IP, IP_PKTINFO, 1);
 }
 
-/* Accepted connections inherit these from the listening socket, which saves the calls for each. */
-static void set_tcp_options(int fd)
-{
-    oh__sock_set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
-    oh__sock_set(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
-    oh__sock_set(fd, IPPROTO_TCP, TCP_KEEPIDLE, KEEPALIVE_IDLE);
-    oh__sock_set(fd, IPPROTO_TCP, TCP_KEEPINTVL, KEEPALIVE_INTERVAL);
-    oh__sock_set(fd, IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_COUNT);
-}
-
 /* One socket of a listener, bound to addr; *bound is where it ended up. -1 with errno. */
 static int open_socket(struct oh__net_shared *s, const struct oh__listener *l,
                        const struct oh_addr *addr, struct oh_addr *bound)
@@ -196,7 +180,7 @@ static int open_socket(struct oh__net_shared *s, const struct oh__listener *l,
     if (is_udp(l))
         set_udp_options(s, l, fd);
     else
-        set_tcp_options(fd);
+        oh__sock_stream_options(fd); /* accepted connections inherit them */
     if (!oh__sock_set(fd, SOL_SOCKET, SO_REUSEPORT, 1) || bind_to(fd, addr) != 0 ||
         (!is_udp(l) && listen(fd, BACKLOG) != 0) || getsockname(fd, &sa.sa, &n) != 0) {
         close_quietly(fd);

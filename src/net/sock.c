@@ -1,6 +1,12 @@
 #include "net/sock.h"
 
 #include <arpa/inet.h>
+#include <netinet/tcp.h>
+
+/* A peer that vanished without a word is found after 120 + 4 * 30 seconds, registered or not. */
+#define KEEPALIVE_IDLE     120
+#define KEEPALIVE_INTERVAL 30
+#define KEEPALIVE_COUNT    4
 
 socklen_t oh__sockaddr_of(const struct oh_addr *a, union oh__sockaddr *out)
 {
@@ -50,4 +56,13 @@ int oh__family_of(const struct oh_addr *a)
 bool oh__sock_set(int fd, int level, int option, int value)
 {
     return setsockopt(fd, level, option, &value, sizeof(value)) == 0;
+}
+
+void oh__sock_stream_options(int fd)
+{
+    oh__sock_set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    oh__sock_set(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+    oh__sock_set(fd, IPPROTO_TCP, TCP_KEEPIDLE, KEEPALIVE_IDLE);
+    oh__sock_set(fd, IPPROTO_TCP, TCP_KEEPINTVL, KEEPALIVE_INTERVAL);
+    oh__sock_set(fd, IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_COUNT);
 }

@@ -26,4 +26,7 @@ int oh__family_of(const struct oh_addr *a);
 /* Sets an integer option; false when the kernel refuses. */
 bool oh__sock_set(int fd, int level, int option, int value);
 
+/* What every TCP socket of ours has: small messages leave at once, and dead peers are found. */
+void oh__sock_stream_options(int fd);
+
 #endif

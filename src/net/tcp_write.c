@@ -1,7 +1,6 @@
 #define _GNU_SOURCE
 
 #include <errno.h>
-#include <netinet/tcp.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -84,6 +83,8 @@ void oh__conn_flush(struct oh__tcp *tcp, struct oh__conn *c)
         consume(tcp, c, (size_t)sent);
         c->stall_at = tcp->net->now + STALL_TIME;
     }
+    if (c->tx.head && c->stall_at == OH__NEVER)
+        c->stall_at = tcp->net->now + STALL_TIME;
     if (!c->tx.head) {
         c->stall_at = OH__NEVER;
         if (c->state == OH__CONN_DOOMED && c->has_replied) {
@@ -195,8 +196,7 @@ static int start_connect(const struct oh_flow *flow)
 
     if (fd < 0)
         return -1;
-    oh__sock_set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
-    oh__sock_set(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+    oh__sock_stream_options(fd);
     bind_source(fd, flow);
     if (connect(fd, &sa.sa, n) != 0 && errno != EINPROGRESS) {
         close(fd);

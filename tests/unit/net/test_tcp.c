@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -188,7 +189,7 @@ static void test_header_flood(void **state)
     kit_close(&k);
 }
 
-/* Nobody answers what broke the framing: the stream ends all the same, after a while. */
+/* A message has to be whole in time; a connection without one does not. */
 static void test_message_timeout(void **state)
 {
     struct kit k = {.options.message_timeout = 60 * MS};
@@ -283,6 +284,44 @@ static void test_limits(void **state)
     close(fd[0]);
     close(fd[1]);
     close(other);
+    kit_close(&k);
+}
+
+/*
+ * No descriptors left: who comes is turned away, without keeping the loop
+ * busy, and who comes when there are some again is served.
+ */
+static void test_no_descriptors(void **state)
+{
+    struct kit k = {0};
+    struct oh__net_input in;
+    struct rlimit old, low;
+    char text[1024];
+    size_t n = kit_message(text, sizeof(text), 1, 0);
+    int fd[8];
+    unsigned waits = 0;
+
+    (void)state;
+    open_tcp(&k);
+    for (unsigned i = 0; i < 8; i++)
+        fd[i] = connect_to(&k);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+    low = old;
+    low.rlim_cur = (rlim_t)fd[7] + 1;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+    for (uint64_t end = oh__clock_now() + 50 * MS; oh__clock_now() < end; waits++)
+        assert_int_equal(oh__net_wait(k.net, end), OH_OK);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+    assert_in_range(waits, 1, 8);
+    assert_int_equal(kit_stats(&k).connections_refused_limit, 8);
+    for (unsigned i = 0; i < 8; i++) {
+        assert_true(kit_ended(fd[i]));
+        close(fd[i]);
+    }
+    fd[0] = connect_to(&k);
+    kit_write(fd[0], text, n);
+    expect_message(&k, &in, 1, 0);
+    close(fd[0]);
     kit_close(&k);
 }
 
@@ -494,7 +533,7 @@ static void test_keep_alive(void **state)
     assert_int_equal(kit_read(fd, back, 2), 2);
     assert_memory_equal(back, "\r\n", 2);
     for (unsigned i = 0; i < 4; i++) {
-        kit_write(fd, "\r\n\r\n" + i, 1);
+        kit_write(fd, &"\r\n\r\n"[i], 1);
         kit_run(k.net, OH__NET_MESSAGE, 2);
     }
     assert_int_equal(kit_read(fd, back, 2), 2);
@@ -636,6 +675,7 @@ int main(void)
         cmocka_unit_test(test_message_timeout),
         cmocka_unit_test(test_idle_timeout),
         cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_no_descriptors),
         cmocka_unit_test(test_connect_refused),
         cmocka_unit_test(test_connect_timeout),
         cmocka_unit_test(test_reuse),
