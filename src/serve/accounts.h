@@ -26,24 +26,27 @@ struct oh__accounts *oh__accounts_new(const struct oh_alloc *alloc, const uint8_
 /* Ends it. NULL is ignored. */
 void oh__accounts_free(struct oh__accounts *accounts);
 
-/* Inserts or replaces. OH_OK, OH_E_NOMEM, or OH_E_LIMIT for a text longer than oh__account has room for. */
+/* Inserts or replaces. OH_OK, OH_E_NOMEM, or OH_E_LIMIT for a text longer than oh__account has room
+ * for. */
 int oh__accounts_put(struct oh__accounts *accounts, const struct oh__account_row *row);
 
 /* Takes an account out. OH_OK or OH_E_ABSENT. */
 int oh__accounts_remove(struct oh__accounts *accounts, struct oh_span user, struct oh_span domain);
 
 /*
- * By AOR: user as decoded text, domain lower case. An account with domain "" serves every domain that has none of its own
- * for this user. Tombstones are found, with gone_at set. OH_OK or OH_E_ABSENT.
+ * By AOR: user as decoded text, domain lower case. An account with domain "" serves every domain
+ * that has none of its own for this user. Tombstones are found, with gone_at set. OH_OK or
+ * OH_E_ABSENT.
  */
-int oh__accounts_find(struct oh__accounts *accounts, struct oh_span user, struct oh_span domain, struct oh__account *out);
+int oh__accounts_find(struct oh__accounts *accounts, struct oh_span user, struct oh_span domain,
+                      struct oh__account *out);
 
 /*
- * By authentication name and realm (or by userhash, in either case, and realm when hashed). When several accounts have
- * the same, a live one comes before a tombstone. OH_OK or OH_E_ABSENT.
+ * By authentication name and realm (or by userhash, in either case, and realm when hashed). When
+ * several accounts have the same, a live one comes before a tombstone. OH_OK or OH_E_ABSENT.
  */
-int oh__accounts_find_auth(struct oh__accounts *accounts, struct oh_span auth_name, struct oh_span realm, bool hashed,
-                           struct oh__account *out);
+int oh__accounts_find_auth(struct oh__accounts *accounts, struct oh_span auth_name,
+                           struct oh_span realm, bool hashed, struct oh__account *out);
 
 /* How many live accounts there are. */
 uint32_t oh__accounts_count(const struct oh__accounts *accounts);

@@ -162,13 +162,15 @@ static int follow_plan(const struct oh__binding_list *now, const struct oh__regi
 {
     int rc = OH_OK;
 
-    next->n = 0;
+    next->n = next->added = next->removed = 0;
     for (unsigned j = 0; j < now->n && rc == OH_OK; j++) {
         int i = contact_for(plan, reg->contacts_n, (int)j);
         struct oh__binding b = now->v[j];
 
-        if (i != NONE && removes(reg, &reg->contacts[i]))
+        if (i != NONE && removes(reg, &reg->contacts[i])) {
+            next->removed++;
             continue;
+        }
         if (i != NONE)
             b = binding_of(reg, &reg->contacts[i], &now->v[j]);
         rc = append(next, &b);
@@ -176,8 +178,10 @@ static int follow_plan(const struct oh__binding_list *now, const struct oh__regi
     for (unsigned i = 0; i < reg->contacts_n && rc == OH_OK; i++) {
         struct oh__binding b = binding_of(reg, &reg->contacts[i], NULL);
 
-        if (plan->target[i] == NONE && !plan->replaced[i] && !removes(reg, &reg->contacts[i]))
-            rc = append(next, &b);
+        if (plan->target[i] != NONE || plan->replaced[i] || removes(reg, &reg->contacts[i]))
+            continue;
+        rc = append(next, &b);
+        next->added++;
     }
     return rc;
 }
@@ -189,7 +193,8 @@ static int apply_star(const struct oh__binding_list *now, const struct oh__regis
     for (unsigned i = 0; i < now->n; i++)
         if (oh_span_eq(now->v[i].call_id, reg->call_id) && reg->cseq <= now->v[i].cseq)
             return OH_E_STATE;
-    next->n = 0;
+    next->n = next->added = 0;
+    next->removed = now->n;
     return OH_OK;
 }
 
@@ -210,6 +215,7 @@ int oh__location_apply(const struct oh__binding_list *now, const struct oh__regi
         return rc;
     if (*done == OH__REG_REPEATED) {
         next->n = now->n;
+        next->added = next->removed = 0;
         memcpy(next->v, now->v, now->n * sizeof(now->v[0]));
         return OH_OK;
     }

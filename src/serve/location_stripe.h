@@ -57,8 +57,8 @@ struct oh__location_entry *oh__location_stripe_from(const struct oh__location_st
                                                     uint64_t order);
 
 /*
- * Makes an entry that is not in the table yet. OH_OK; OH_E_LIMIT when a text or the AOR is too long;
- * OH_E_NOMEM.
+ * Makes an entry that is not in the table yet. OH_OK; OH_E_LIMIT when a text or the AOR is too
+ * long; OH_E_NOMEM.
  */
 int oh__location_entry_new(struct oh__location_stripe *s, struct oh_span aor,
                            const struct oh__binding_list *list, struct oh__location_entry **out);

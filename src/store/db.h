@@ -42,7 +42,8 @@ int oh__db_open(struct oh__db *db, const char *dir, bool read_only, char why[OH_
 /* Closes it; a db that failed to open, or was cleared to zero, may be closed too. */
 void oh__db_close(struct oh__db *db);
 
-/* Turns SQLite's last error into a code and a sentence about what was being done to the database. */
+/* Turns SQLite's last error into a code and a sentence about what was being done to the database.
+ */
 int oh__db_fail(struct oh__db *db, const char *doing, char why[OH__STORE_WHY]);
 
 /* Runs a statement that gives no rows, and resets it and its bindings. OH_OK or as oh__db_fail. */

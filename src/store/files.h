@@ -27,7 +27,8 @@ int oh__files_write(int fd, const void *p, size_t n, uint64_t at);
 /* Reads until n bytes or the end; *got is how many there were. OH_OK or OH_E_IO. */
 int oh__files_read(int fd, void *p, size_t n, uint64_t at, size_t *got);
 
-/* Makes a directory with mode 0700 when it is missing and opens it; the descriptor or -1 with errno. */
+/* Makes a directory with mode 0700 when it is missing and opens it; the descriptor or -1 with
+ * errno. */
 int oh__files_dir(int at_fd, const char *path, bool make);
 
 /* Copies a file into a directory, with mode 0600, and syncs it. OH_OK or a code with errno kept. */

@@ -37,7 +37,7 @@
 
 struct oh__segment {
     struct oh__segment *next;
-    int fd;            /* -1: closed, synced, or found at start */
+    int fd; /* -1: closed, synced, or found at start */
     char name[OH__NAME_ROOM];
     uint64_t sequence; /* 0: a spare */
     uint64_t size;     /* bytes that it takes on disk */
@@ -57,8 +57,8 @@ struct oh__journal {
     uint64_t at;                 /* where the batch goes in it */
     char *batch;
     size_t batch_n;
-    bool pending;    /* records were accepted since the last commit */
-    bool lost;       /* and some of them could not be written */
+    bool pending; /* records were accepted since the last commit */
+    bool lost;    /* and some of them could not be written */
     atomic_int state;
 };
 
@@ -71,18 +71,18 @@ struct oh__store {
     unsigned workers;
     struct oh__journal *journals;
     uint64_t segment_bytes;
-    uint64_t generation;        /* of this opening */
-    _Atomic uint64_t lsn;       /* the last one given out */
-    pthread_mutex_t lock;       /* guards what follows */
+    uint64_t generation;  /* of this opening */
+    _Atomic uint64_t lsn; /* the last one given out */
+    pthread_mutex_t lock; /* guards what follows */
     struct oh__segment *segments;
     struct oh__segment *spares;
     unsigned spares_n;
     uint64_t next_sequence;
-    uint64_t closed_bytes;      /* of closed segments */
-    uint64_t live_bytes;        /* of the last snapshot */
-    bool suspect;               /* a sync failed: a snapshot makes good what may be lost */
-    bool replayed;              /* before that, a snapshot would lose what was not loaded */
-    atomic_bool dir_dirty;      /* names changed since the directory's last sync */
+    uint64_t closed_bytes; /* of closed segments */
+    uint64_t live_bytes;   /* of the last snapshot */
+    bool suspect;          /* a sync failed: a snapshot makes good what may be lost */
+    bool replayed;         /* before that, a snapshot would lose what was not loaded */
+    atomic_bool dir_dirty; /* names changed since the directory's last sync */
 };
 
 /* ---- segments (segment.c) ---- */
@@ -129,7 +129,8 @@ struct oh__snapshot_source {
  */
 int oh__snapshot_write(int bind_fd, const struct oh__snapshot_source *from, uint64_t *size);
 
-/* Opens the snapshot and reads its head. OH_OK, OH_E_ABSENT, OH_E_CORRUPT, OH_E_VERSION, OH_E_IO. */
+/* Opens the snapshot and reads its head. OH_OK, OH_E_ABSENT, OH_E_CORRUPT, OH_E_VERSION, OH_E_IO.
+ */
 int oh__snapshot_open(int bind_fd, int *fd, struct oh__file_head *head);
 
 #endif

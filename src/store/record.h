@@ -22,18 +22,19 @@
 
 #include "store/store.h"
 
-#define OH__RECORD_HEAD  32
-#define OH__RECORD_MAX   (256u << 10) /* bytes with head; 32 bindings of 8 KiB each */
-#define OH__RECORD_STEP  8
-#define OH__FILE_HEAD    64
-#define OH__FILE_FORMAT  1
+#define OH__RECORD_HEAD 32
+#define OH__RECORD_MAX  (256u << 10) /* bytes with head; 32 bindings of 8 KiB each */
+#define OH__RECORD_STEP 8
+#define OH__FILE_HEAD   64
+#define OH__FILE_FORMAT 1
 
 struct oh__record {
     uint64_t lsn, version;
     struct oh_span aor, body;
 };
 
-/* Bytes that a record takes in a file, padding included; 0 when it is larger than OH__RECORD_MAX. */
+/* Bytes that a record takes in a file, padding included; 0 when it is larger than OH__RECORD_MAX.
+ */
 size_t oh__record_size(struct oh_span aor, struct oh_span body);
 
 /* Writes a record, with padding, into oh__record_size bytes. */
@@ -58,7 +59,8 @@ struct oh__file_head {
 /* Writes a file's head. */
 void oh__file_head_put(char to[OH__FILE_HEAD], const struct oh__file_head *head);
 
-/* Reads a file's head of this magic. OH_OK, OH_E_CORRUPT, OH_E_VERSION (made by a newer program). */
+/* Reads a file's head of this magic. OH_OK, OH_E_CORRUPT, OH_E_VERSION (made by a newer program).
+ */
 int oh__file_head_get(const char from[OH__FILE_HEAD], const char magic[8],
                       struct oh__file_head *out);
 
@@ -84,7 +86,8 @@ int oh__scan_init(struct oh__scan *s, int fd, const struct oh__file_head *head);
 /* Frees the window; the file stays open. */
 void oh__scan_done(struct oh__scan *s);
 
-/* The next intact record; its spans live until the next call. OH_OK, OH_E_ABSENT at the end, OH_E_IO. */
+/* The next intact record; its spans live until the next call. OH_OK, OH_E_ABSENT at the end,
+ * OH_E_IO. */
 int oh__scan_next(struct oh__scan *s, struct oh__record *out);
 
 #endif

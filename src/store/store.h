@@ -25,24 +25,28 @@ struct oh__journal;
 #define OH__STORE_WHY 256 /* room for a sentence that says what is wrong and what to do */
 
 struct oh__store_options {
-    const char *dir;         /* state directory; made with mode 0700 when missing. NULL: memory only, nothing survives */
-    bool read_only;          /* for commands that only look while no server runs */
-    unsigned workers;        /* how many journals */
-    uint32_t segment_bytes;  /* preallocated at a time; 0 = 16 MiB */
+    const char *dir;        /* state directory; made with mode 0700 when missing. NULL: memory only,
+                               nothing survives */
+    bool read_only;         /* for commands that only look while no server runs */
+    unsigned workers;       /* how many journals */
+    uint32_t segment_bytes; /* preallocated at a time; 0 = 16 MiB */
 };
 
 /*
- * Opens the store and locks the directory (STATE/lock, holding the pid). OH_E_BUSY when another process has
- * it, OH_E_VERSION when a newer program wrote it, OH_E_CORRUPT, OH_E_DENIED, OH_E_IO; why gets a sentence.
+ * Opens the store and locks the directory (STATE/lock, holding the pid). OH_E_BUSY when another
+ * process has it, OH_E_VERSION when a newer program wrote it, OH_E_CORRUPT, OH_E_DENIED, OH_E_IO;
+ * why gets a sentence.
  */
-int oh__store_open(const struct oh__store_options *options, struct oh__store **out, char why[OH__STORE_WHY]);
+int oh__store_open(const struct oh__store_options *options, struct oh__store **out,
+                   char why[OH__STORE_WHY]);
 
 /* Commits, syncs and closes. NULL is ignored. */
 void oh__store_close(struct oh__store *store);
 
 /* ---- secrets and small settings that must persist ---- */
 
-/* Reads a named value; *len is the room and then the size. OH_OK, OH_E_ABSENT, OH_E_LIMIT, OH_E_IO. */
+/* Reads a named value; *len is the room and then the size. OH_OK, OH_E_ABSENT, OH_E_LIMIT, OH_E_IO.
+ */
 int oh__store_get(struct oh__store *store, const char *name, void *out, size_t *len);
 
 /* Writes a named value durably. OH_OK or OH_E_IO. */
@@ -57,11 +61,12 @@ struct oh__account_row {
     struct oh_span user, domain; /* AOR = user@domain; domain "" = every domain of this server */
     struct oh_span auth_name;    /* usually the user */
     struct oh_span realm;        /* fixed at creation (decision 12) */
-    struct oh_span ha1[3];       /* MD5, SHA-256, SHA-512-256 as hex; empty when unknown (imports) */
-    struct oh_span userhash[3];  /* H(auth_name:realm) in the same order (RFC 7616 3.4.4); empty = not findable that way */
-    struct oh_span name;         /* display name */
-    uint64_t gone_at;            /* wall ms of removal: a tombstone answers 410; 0 = live */
-    uint32_t flags;              /* enum oh__account_flag */
+    struct oh_span ha1[3];      /* MD5, SHA-256, SHA-512-256 as hex; empty when unknown (imports) */
+    struct oh_span userhash[3]; /* H(auth_name:realm) in the same order (RFC 7616 3.4.4); empty =
+                                   not findable that way */
+    struct oh_span name;        /* display name */
+    uint64_t gone_at;           /* wall ms of removal: a tombstone answers 410; 0 = live */
+    uint32_t flags;             /* enum oh__account_flag */
 };
 
 enum oh__account_flag {
@@ -70,16 +75,22 @@ enum oh__account_flag {
 };
 
 /*
- * Inserts or replaces accounts in one transaction, durably. OH_OK; OH_E_LIMIT or OH_E_SYNTAX for a text that is too
- * long, holds a NUL, or an empty user; OH_E_BUSY, OH_E_DENIED, OH_E_IO (disk full: why says so). All or nothing.
+ * Inserts or replaces accounts in one transaction, durably. OH_OK; OH_E_LIMIT or OH_E_SYNTAX for a
+ * text that is too long, holds a NUL, or an empty user; OH_E_BUSY, OH_E_DENIED, OH_E_IO (disk full:
+ * why says so). All or nothing.
  */
-int oh__store_accounts_put(struct oh__store *store, const struct oh__account_row *rows, size_t n, char why[OH__STORE_WHY]);
+int oh__store_accounts_put(struct oh__store *store, const struct oh__account_row *rows, size_t n,
+                           char why[OH__STORE_WHY]);
 
-/* Turns an account into a tombstone (gone_at) or, with gone_at 0, deletes the row. OH_OK or OH_E_ABSENT or OH_E_IO. */
-int oh__store_account_remove(struct oh__store *store, struct oh_span user, struct oh_span domain, uint64_t gone_at);
+/* Turns an account into a tombstone (gone_at) or, with gone_at 0, deletes the row. OH_OK or
+ * OH_E_ABSENT or OH_E_IO. */
+int oh__store_account_remove(struct oh__store *store, struct oh_span user, struct oh_span domain,
+                             uint64_t gone_at);
 
-/* Calls visit for every account, tombstones included; spans live during the call, which may not use the store. Stops at the first non-zero return, which it returns. */
-int oh__store_accounts_each(struct oh__store *store, int (*visit)(void *ctx, const struct oh__account_row *row), void *ctx);
+/* Calls visit for every account, tombstones included; spans live during the call, which may not use
+ * the store. Stops at the first non-zero return, which it returns. */
+int oh__store_accounts_each(struct oh__store *store,
+                            int (*visit)(void *ctx, const struct oh__account_row *row), void *ctx);
 
 /* ---- bindings ---- */
 
@@ -87,52 +98,64 @@ int oh__store_accounts_each(struct oh__store *store, int (*visit)(void *ctx, con
 struct oh__journal *oh__store_journal(struct oh__store *store, unsigned worker);
 
 /*
- * Adds a record to the batch in memory, having made sure that its place on disk is allocated, so that
- * commit cannot fail for want of space. OH_OK, or OH_E_FULL when the disk is full (answer 500), or OH_E_IO after a failed commit
- * until oh__store_compact has found that files can be written again. OH_E_LIMIT: an empty AOR, or more than 256 KiB.
+ * Adds a record to the batch in memory, having made sure that its place on disk is allocated, so
+ * that commit cannot fail for want of space. OH_OK, or OH_E_FULL when the disk is full (answer
+ * 500), or OH_E_IO after a failed commit until oh__store_compact has found that files can be
+ * written again. OH_E_LIMIT: an empty AOR, or more than 256 KiB.
  *
- * To be called with the lock of the AOR's state held, the same lock that the `next` of oh__store_compact takes: what was
- * appended before a snapshot began is then in the snapshot. It writes nothing but a full batch or segment.
+ * To be called with the lock of the AOR's state held, the same lock that the `next` of
+ * oh__store_compact takes: what was appended before a snapshot began is then in the snapshot. It
+ * writes nothing but a full batch or segment.
  */
-int oh__journal_append(struct oh__journal *journal, struct oh_span aor, uint64_t version, struct oh_span record);
+int oh__journal_append(struct oh__journal *journal, struct oh_span aor, uint64_t version,
+                       struct oh_span record);
 
 /* True when records wait for commit. */
 bool oh__journal_pending(const struct oh__journal *journal);
 
-/* Writes the batch with one system call. OH_OK, or OH_E_IO: the replies of this batch must not leave. */
+/* Writes the batch with one system call. OH_OK, or OH_E_IO: the replies of this batch must not
+ * leave. */
 int oh__journal_commit(struct oh__journal *journal);
 
 /*
- * Replays snapshot and journals at start: visit gets every intact record of the highest version seen so
- * far for its AOR, and may therefore be called again for the same AOR with a higher version. A torn tail is left out.
- * Damage elsewhere is passed over: OH_OK then, too, with a warning in why, which is empty otherwise. OH_E_IO, OH_E_NOMEM,
- * OH_E_VERSION, or what visit returned when that was not OH_OK. Before a replay no snapshot is ever written.
+ * Replays snapshot and journals at start: visit gets every intact record of the highest version
+ * seen so far for its AOR, and may therefore be called again for the same AOR with a higher
+ * version. A torn tail is left out. Damage elsewhere is passed over: OH_OK then, too, with a
+ * warning in why, which is empty otherwise. OH_E_IO, OH_E_NOMEM, OH_E_VERSION, or what visit
+ * returned when that was not OH_OK. Before a replay no snapshot is ever written.
  */
 int oh__store_replay(struct oh__store *store,
-                     int (*visit)(void *ctx, struct oh_span aor, uint64_t version, struct oh_span record), void *ctx,
-                     char why[OH__STORE_WHY]);
+                     int (*visit)(void *ctx, struct oh_span aor, uint64_t version,
+                                  struct oh_span record),
+                     void *ctx, char why[OH__STORE_WHY]);
 
 /*
- * Compaction, run by the host's background thread about once a second: syncs, and when closed segments exceed the
- * live data writes a snapshot by asking `next` for records until it returns OH_E_ABSENT, then drops the segments
- * that the snapshot covers. next may copy out of locked tables; it is called without locks of the store held.
- * What it gives is used before it is called again. OH_OK, or OH_E_FULL, OH_E_IO, OH_E_NOMEM or what next returned:
- * then nothing was dropped, and the next call tries again.
+ * Compaction, run by the host's background thread about once a second: syncs, and when closed
+ * segments exceed the live data writes a snapshot by asking `next` for records until it returns
+ * OH_E_ABSENT, then drops the segments that the snapshot covers. next may copy out of locked
+ * tables; it is called without locks of the store held. What it gives is used before it is called
+ * again. OH_OK, or OH_E_FULL, OH_E_IO, OH_E_NOMEM or what next returned: then nothing was dropped,
+ * and the next call tries again.
  */
 int oh__store_compact(struct oh__store *store,
-                      int (*next)(void *ctx, struct oh_span *aor, uint64_t *version, struct oh_span *record), void *ctx);
+                      int (*next)(void *ctx, struct oh_span *aor, uint64_t *version,
+                                  struct oh_span *record),
+                      void *ctx);
 
 /* True when oh__store_compact would write a snapshot. */
 bool oh__store_wants_compaction(const struct oh__store *store);
 
 /* ---- backup ---- */
 
-/* Writes a consistent copy (accounts, secrets, a snapshot of bindings) into a new directory while running. OH_E_DUPLICATE when it is there already, or another code, with why. */
+/* Writes a consistent copy (accounts, secrets, a snapshot of bindings) into a new directory while
+ * running. OH_E_DUPLICATE when it is there already, or another code, with why. */
 int oh__store_backup(struct oh__store *store, const char *to_dir,
-                     int (*next)(void *ctx, struct oh_span *aor, uint64_t *version, struct oh_span *record), void *ctx,
-                     char why[OH__STORE_WHY]);
+                     int (*next)(void *ctx, struct oh_span *aor, uint64_t *version,
+                                 struct oh_span *record),
+                     void *ctx, char why[OH__STORE_WHY]);
 
-/* Puts a backup into a state directory that no server uses; what was there is kept as DIR.before-restore-N. OH_E_* with why. */
+/* Puts a backup into a state directory that no server uses; what was there is kept as
+ * DIR.before-restore-N. OH_E_* with why. */
 int oh__store_restore(const char *from_dir, const char *state_dir, char why[OH__STORE_WHY]);
 
 #endif

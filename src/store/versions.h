@@ -21,10 +21,12 @@ struct oh__versions {
     size_t cap, used; /* cap is 0 or a power of two */
 };
 
-/* Notes a version. OH_OK when it is higher than what was seen of the AOR, OH_E_STALE, OH_E_NOMEM. */
+/* Notes a version. OH_OK when it is higher than what was seen of the AOR, OH_E_STALE, OH_E_NOMEM.
+ */
 int oh__versions_note(struct oh__versions *v, struct oh_span aor, uint64_t version);
 
-/* As oh__versions_note, without remembering: for a source that has each AOR once. OH_OK or OH_E_STALE. */
+/* As oh__versions_note, without remembering: for a source that has each AOR once. OH_OK or
+ * OH_E_STALE. */
 int oh__versions_check(const struct oh__versions *v, struct oh_span aor, uint64_t version);
 
 /* Frees the table. */

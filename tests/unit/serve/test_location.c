@@ -199,6 +199,46 @@ static void order_of_requests(void **state)
     end(&f);
 }
 
+/* A request whose nonce count was used before may repeat, and nothing else; and what changed is
+ * told. */
+static void only_a_repetition(void **state)
+{
+    struct oh__binding b = contact("sip:alice@10.0.0.1", 60);
+    struct oh__registration r = {.aor = OH_LIT("alice@example.test"),
+                                 .call_id = OH_LIT("a"),
+                                 .cseq = 5,
+                                 .contacts_n = 1,
+                                 .contacts = &b,
+                                 .wall = WALL,
+                                 .contacts_max = 10,
+                                 .repeat_only = true};
+    struct fixture f;
+
+    (void)state;
+    begin(&f, 100);
+    assert_int_equal(oh__location_register(f.loc, &r, NULL, &f.arena, &f.out, &f.done), OH_E_STATE);
+    assert_int_equal(count(&f), 0);
+    r.repeat_only = false;
+    assert_int_equal(oh__location_register(f.loc, &r, NULL, &f.arena, &f.out, &f.done), OH_OK);
+    assert_int_equal(f.out.added, 1);
+    assert_int_equal(f.out.removed, 0);
+    r.repeat_only = true;
+    assert_int_equal(oh__location_register(f.loc, &r, NULL, &f.arena, &f.out, &f.done), OH_OK);
+    assert_int_equal(f.done, OH__REG_REPEATED);
+    assert_int_equal(f.out.added, 0);
+    r.cseq = 6;
+    assert_int_equal(oh__location_register(f.loc, &r, NULL, &f.arena, &f.out, &f.done), OH_E_STATE);
+    r.contacts_n = 0;
+    assert_int_equal(oh__location_register(f.loc, &r, NULL, &f.arena, &f.out, &f.done), OH_E_STATE);
+    assert_int_equal(reg1(&f, "b", 1, "sip:alice@10.0.0.2", 60), OH_OK);
+    assert_int_equal(reg1(&f, "b", 2, "sip:alice@10.0.0.2", 0), OH_OK);
+    assert_int_equal(f.out.added, 0);
+    assert_int_equal(f.out.removed, 1);
+    assert_int_equal(star(&f, "c", 1), OH_OK);
+    assert_int_equal(f.out.removed, 1);
+    end(&f);
+}
+
 /* REG-008 and REG-012: all or nothing. */
 static void failures_change_nothing(void **state)
 {
@@ -905,6 +945,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_binding_keeps_everything),
         cmocka_unit_test(order_of_requests),
+        cmocka_unit_test(only_a_repetition),
         cmocka_unit_test(failures_change_nothing),
         cmocka_unit_test(contacts_of_one_request),
         cmocka_unit_test(bounds),
