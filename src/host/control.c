@@ -3,6 +3,8 @@
  * reply. Everything is non-blocking; a client that stalls is closed by time,
  * one that sends too much at once, and their number is bounded.
  */
+#define _GNU_SOURCE /* accept4 */
+
 #include "host/control.h"
 
 #include <errno.h>

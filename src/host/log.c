@@ -3,6 +3,8 @@
  * lock; one thread takes slots out and writes them. A ring that is full drops
  * the newest line and counts it; the count is written as soon as there is room.
  */
+#define _GNU_SOURCE /* pthread_timedjoin_np */
+
 #include "host/log.h"
 
 #include <fcntl.h>

@@ -83,7 +83,7 @@ static void begin_step(struct oh__pinger *p, const struct oh__serve_env *env)
         return;
     p->walking = true;
     p->round_started = env->now;
-    p->cursor = (struct oh__location_cursor){0, 0};
+    p->cursor = (struct oh__location_cursor){0};
     p->list.n = 0;
     p->at = 0;
 }
