@@ -174,7 +174,6 @@ struct change {
     struct oh__binding_list was;      /* of old, expired ones included */
     struct oh__binding_list now;      /* what it shall be */
     bool indexed;                     /* now is in the sets, and was is to be taken out */
-    unsigned added, removed;          /* by the request, not by time */
 };
 
 /* Counts what now has more than was, within the bound. */
@@ -354,15 +353,6 @@ static int carry_out(struct oh__location *loc, struct change *c, struct oh__jour
     return OH_OK;
 }
 
-/* What is new has no id yet; what is neither new nor kept is gone. */
-static void count_changes(struct change *c, const struct oh__binding_list *next)
-{
-    c->added = 0;
-    for (unsigned i = 0; i < next->n; i++)
-        c->added += next->v[i].id == 0;
-    c->removed = c->now.n - (next->n - c->added);
-}
-
 /* Under the lock: decides and does. *copy gets a record of the bindings afterwards, in the arena.
  */
 static int update(struct oh__location *loc, struct change *c, const struct oh__registration *reg,
@@ -374,11 +364,12 @@ static int update(struct oh__location *loc, struct change *c, const struct oh__r
 
     if (rc != OH_OK)
         return rc;
+    c->now.added = next.added; /* by the request, not by time */
+    c->now.removed = next.removed;
     if (*done == OH__REG_REPEATED)
         return repeat(c, journal, arena, copy);
     if (reg->repeat_only)
         return OH_E_STATE;
-    count_changes(c, &next);
     c->now.n = next.n;
     memcpy(c->now.v, next.v, next.n * sizeof(next.v[0]));
     return carry_out(loc, c, journal, arena, copy);
@@ -413,8 +404,8 @@ int oh__location_register(struct oh__location *loc, const struct oh__registratio
     if (rc != OH_OK)
         return rc;
     oh__location_drop_expired(out, reg->wall);
-    out->added = c.added;
-    out->removed = c.removed;
+    out->added = c.now.added;
+    out->removed = c.now.removed;
     *done = what;
     return OH_OK;
 }
