@@ -612,6 +612,38 @@ static void test_fairness(void **state)
     kit_close(&k);
 }
 
+/* A flood gets a share of each round, so that datagrams and timers have their turn; nothing of it
+ * is lost. */
+static void test_share_of_a_round(void **state)
+{
+    static char flood[60000];
+    struct kit k = {0};
+    struct oh__net_input in;
+    size_t n = 0;
+    unsigned all = 0, rounds = 0;
+    int fd;
+
+    (void)state;
+    for (unsigned i = 0; i < 100; i++)
+        n += kit_message(flood + n, sizeof(flood) - n, i, 0);
+    open_tcp(&k);
+    fd = connect_to(&k);
+    kit_run(k.net, OH__NET_MESSAGE, 5);
+    kit_write(fd, flood, n);
+    for (; all < 100 && rounds < 1000; rounds++) {
+        unsigned got = 0;
+
+        assert_int_equal(oh__net_wait(k.net, oh__clock_now() + 100 * MS), OH_OK);
+        while (oh__net_take(k.net, &in))
+            got += in.kind == OH__NET_MESSAGE;
+        assert_in_range(got, 0, 16);
+        all += got;
+    }
+    assert_int_equal(all, 100);
+    close(fd);
+    kit_close(&k);
+}
+
 static void test_stop_accepting(void **state)
 {
     struct kit k = {0};
@@ -667,25 +699,16 @@ static void test_ipv6(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_byte_by_byte),
-        cmocka_unit_test(test_pipelined),
-        cmocka_unit_test(test_many_segments),
-        cmocka_unit_test(test_framing),
-        cmocka_unit_test(test_header_flood),
-        cmocka_unit_test(test_message_timeout),
-        cmocka_unit_test(test_idle_timeout),
-        cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_no_descriptors),
-        cmocka_unit_test(test_connect_refused),
-        cmocka_unit_test(test_connect_timeout),
-        cmocka_unit_test(test_reuse),
-        cmocka_unit_test(test_slow_reader),
-        cmocka_unit_test(test_partial_writes),
-        cmocka_unit_test(test_keep_alive),
-        cmocka_unit_test(test_pongs_are_no_ping),
-        cmocka_unit_test(test_fairness),
-        cmocka_unit_test(test_stop_accepting),
-        cmocka_unit_test(test_ipv6),
+        cmocka_unit_test(test_byte_by_byte),    cmocka_unit_test(test_pipelined),
+        cmocka_unit_test(test_many_segments),   cmocka_unit_test(test_framing),
+        cmocka_unit_test(test_header_flood),    cmocka_unit_test(test_message_timeout),
+        cmocka_unit_test(test_idle_timeout),    cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_no_descriptors),  cmocka_unit_test(test_connect_refused),
+        cmocka_unit_test(test_connect_timeout), cmocka_unit_test(test_reuse),
+        cmocka_unit_test(test_slow_reader),     cmocka_unit_test(test_partial_writes),
+        cmocka_unit_test(test_keep_alive),      cmocka_unit_test(test_pongs_are_no_ping),
+        cmocka_unit_test(test_fairness),        cmocka_unit_test(test_share_of_a_round),
+        cmocka_unit_test(test_stop_accepting),  cmocka_unit_test(test_ipv6),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
