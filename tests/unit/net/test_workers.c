@@ -62,8 +62,15 @@ static void stop(struct kit *k, struct second *s)
 /* Waits until a counter of the second thread has reached n, running worker 0 meanwhile. */
 static bool reached(struct kit *k, atomic_uint *counter, unsigned n)
 {
-    for (unsigned i = 0; i < 1000 && atomic_load(counter) < n; i++)
+    uint64_t end = oh__clock_now() + 2000 * MS;
+    struct oh__net_input in;
+
+    while (atomic_load(counter) < n && oh__clock_now() < end) {
+        /* What is not taken would make each wait return at once. */
+        while (oh__net_take(k->net, &in))
+            assert_int_not_equal(in.kind, OH__NET_FAILED);
         oh__net_wait(k->net, oh__clock_now() + MS);
+    }
     return atomic_load(counter) >= n;
 }
 
@@ -75,17 +82,20 @@ static int connect_to_second(struct kit *k, struct second *s)
     struct oh__net_input in;
     char text[1024];
     size_t n = kit_message(text, sizeof(text), 1, 0);
+    uint64_t end = oh__clock_now() + 5000 * MS;
 
     for (unsigned tries = 0; tries < 64; tries++) {
         int fd = kit_connect(&to);
 
         kit_write(fd, text, n);
-        for (unsigned i = 0; i < 200; i++) {
+        for (bool ours = false; !ours;) {
             if (atomic_load(&s->messages) > 0)
                 return fd;
             oh__net_wait(k->net, oh__clock_now() + MS);
-            if (oh__net_take(k->net, &in) && in.kind == OH__NET_MESSAGE)
-                break;
+            while (oh__net_take(k->net, &in))
+                ours = ours || in.kind == OH__NET_MESSAGE;
+            if (oh__clock_now() > end)
+                fail_msg("no worker has got the message");
         }
         close(fd);
     }
