@@ -13,11 +13,12 @@
 
 #define CSEQ_MAX UINT32_C(0x7fffffff)
 
-/* Fills a fault whose offset is relative to a span of the message. */
+/* Fills a fault whose offset is relative to a span of the message; one that is not there counts
+ * from the start. */
 static int refuse(const struct oh_msg *m, struct oh_fault *fault, enum oh_header_id id,
                   struct oh_span in, int code, size_t at, const char *why)
 {
-    oh__fail(fault, code, (size_t)(in.p - m->raw.p) + at, why);
+    oh__fail(fault, code, (in.p ? (size_t)(in.p - m->raw.p) : 0) + at, why);
     if (fault)
         fault->header = (uint16_t)id;
     return code;
