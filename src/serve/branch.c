@@ -219,6 +219,19 @@ static struct oh__proxy_branch *next_of(struct oh__context *c, int q, unsigned *
     return NULL;
 }
 
+/*
+ * A branch's part of the budget. Groups of lower q come later and have it again. A call to a user
+ * of ours keeps one part back, for a phone that registers while the others ring (RFC 3261 16.5,
+ * late fork).
+ */
+static uint32_t share_of(const struct oh__context *c, const struct group *g)
+{
+    unsigned parts = g->waiting + (c->aor_n && c->method == OH_METHOD_INVITE ? 1 : 0);
+    uint32_t share = g->breadth / parts;
+
+    return share ? share : 1;
+}
+
 /* Starts the members of one group; true when something is under way or waits for the look-up of
  * another. */
 static bool start_group(struct oh__serve *s, struct oh__context *c, struct group *g,
@@ -229,8 +242,7 @@ static bool start_group(struct oh__serve *s, struct oh__context *c, struct group
     bool started = false;
 
     while (g->breadth > 0 && !c->looking_up && (b = next_of(c, g->q, &at)) != NULL) {
-        /* Lower groups come later and can have it again; these share it evenly. */
-        b->share = g->breadth / g->waiting ? g->breadth / g->waiting : 1;
+        b->share = share_of(c, g);
 
         unsigned code = begin(s, c, b, msg);
 

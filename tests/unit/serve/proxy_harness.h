@@ -54,12 +54,15 @@ void phone_request(struct phones *p, const char *method, const char *call, const
 /* Phone 0 cancels that call. */
 void phone_cancel(struct phones *p, const char *call, const char *uri, const char *rows);
 
+/* Phone 0 acknowledges a refusal of that call. */
+void phone_ack(struct phones *p, const char *call, const char *uri);
+
 /* Index of the newest message sent to phone i that is a request of this method, or a response of
  * this status; -1: none. */
 int phone_request_at(struct phones *p, unsigned i, const char *method);
 int phone_status_at(struct phones *p, unsigned i, unsigned status);
 
-/* How many messages of that kind went to phone i. */
+/* How many messages of that kind went to phone i; a request that is only repeated counts once. */
 unsigned phone_requests(struct phones *p, unsigned i, const char *method);
 unsigned phone_statuses(struct phones *p, unsigned i, unsigned status);
 
