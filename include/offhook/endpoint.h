@@ -233,8 +233,8 @@ int oh_client_start(struct oh_endpoint *ep, uint64_t now, uint64_t client,
                     const struct oh_client_request *request);
 
 /*
- * Gives a reserved or running transaction up silently; its events stop. A refused INVITE still
- * gets its ACK.
+ * Gives a reserved or running transaction up silently; its events stop. An INVITE stays for at most
+ * 64*T1 from the latest time seen, so that a refusal still gets its ACK.
  */
 void oh_client_drop(struct oh_endpoint *ep, uint64_t client);
 

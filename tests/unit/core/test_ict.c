@@ -113,6 +113,11 @@ static void refusal_is_acknowledged(void **state)
     assert_string_equal(rig_get(&r, OH_OUT_SEND, "ACK", 1)->text, first);
     assert_string_equal(rig_get(&r, OH_OUT_SEND, "ACK", 2)->text, first);
     TIMES(&r, OH_OUT_RESPONSE, "SIP/2.0 486", 100);
+    /* What no server sends after a refusal is not acknowledged. */
+    rig_forget(&r);
+    rig_udp(&r, response_text(invite, 200, "bob1"));
+    rig_udp(&r, response_text(invite, 180, "bob1"));
+    rig_quiet(&r);
     /* Timer D has fired: stray now. */
     rig_until(&r, 32100);
     rig_forget(&r);
@@ -298,6 +303,31 @@ static void dropped_invite_still_acknowledges(void **state)
     rig_done(&r);
 }
 
+/* Dropped after a 1xx: somebody may still refuse it, but not for ever. */
+static void dropped_invite_is_kept_for_64_t1(void **state)
+{
+    struct rig r;
+    struct oh_flow flow = UDP;
+    struct oh_endpoint_stats stats;
+    uint64_t client;
+
+    (void)state;
+    rig_init(&r, NULL);
+    client = call(&r, &flow, "INVITE", 5, 6);
+    rig_udp(&r, response_text(sent_invite(&r), 180, "bob1"));
+    rig_until(&r, 1000);
+    oh_endpoint_expire(r.ep, r.now,
+                       1); /* drop goes by the latest time that the endpoint has seen */
+    oh_client_drop(r.ep, client);
+    rig_until(&r, 32999);
+    oh_endpoint_stats(r.ep, &stats);
+    assert_int_equal(stats.in_flight, 1);
+    rig_until(&r, 33000);
+    oh_endpoint_stats(r.ep, &stats);
+    assert_int_equal(stats.in_flight, 0);
+    rig_done(&r);
+}
+
 /* Dropped before any response, answered with 1xx only: it must not stay for ever. */
 static void dropped_invite_ends_in_proceeding(void **state)
 {
@@ -354,6 +384,7 @@ int main(void)
         cmocka_unit_test(transport_error_after_1xx_is_ignored),
         cmocka_unit_test(nothing_happens_after_timer_b),
         cmocka_unit_test(dropped_invite_still_acknowledges),
+        cmocka_unit_test(dropped_invite_is_kept_for_64_t1),
         cmocka_unit_test(dropped_invite_ends_in_proceeding),
         cmocka_unit_test(late_clock_sends_no_burst),
     };

@@ -1,6 +1,8 @@
 /* Finding transactions: RFC 3261 17.1.3, 17.2.3, 8.1.1.7; TXN-001, 002, 015, 019. */
 #include "unit/core/harness.h"
 
+#include "core/internal.h"
+
 #define UDP rig_flow(OH_TRANSPORT_UDP)
 
 /* A request with everything that matching looks at. */
@@ -238,6 +240,38 @@ static void responses_match_by_branch_sent_by_and_method(void **state)
     rig_done(&r);
 }
 
+/*
+ * A message of our own may have folded rows and compact names, as whoever wrote the forwarded
+ * one liked it.
+ */
+static void own_messages_are_read_in_any_form(void **state)
+{
+    static const struct {
+        const char *text, *tag, *host;
+    } all[] = {
+        {"SIP/2.0 200 OK\r\nTo: <sip:b>;tag=1\r\nVia: SIP/2.0/UDP h\r\n\r\n", "1", "h"},
+        {"SIP/2.0 200 OK\r\nt : \"x\"\r\n <sip:b>\r\n\t;tag=1\r\nV: SIP/2.0/UDP\r\n  h\r\n\r\n",
+         "1", "h"},
+        {"SIP/2.0 200 OK\r\nTo: <sip:b;tag=2>\r\nvia: SIP/2.0/UDP h , SIP/2.0/UDP i\r\n\r\n", "",
+         "h"},
+        {"SIP/2.0 200 OK\r\nX: 1\r\n To: <sip:b>;tag=1\r\n\r\nTo: <sip:b>;tag=1\r\n", "", ""},
+        {"SIP/2.0 200 OK\r\nTo", "", ""},
+        {"SIP/2.0 200 OK", "", ""},
+        {"", "", ""},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
+        struct oh_span text = oh_span_str(all[i].text);
+        struct oh_via via = {0};
+        int err = oh__own_via(text, &via);
+
+        assert_true(oh_span_eq(oh__own_to_tag(text), oh_span_str(all[i].tag)));
+        assert_int_equal(err, all[i].host[0] ? OH_OK : OH_E_SYNTAX);
+        assert_true(err || oh_span_eq(via.host, oh_span_str(all[i].host)));
+    }
+}
+
 /* TXN-015: a response of an earlier transaction in the same place does not reach the present one.
  */
 static void old_branch_is_stray(void **state)
@@ -350,6 +384,7 @@ int main(void)
         cmocka_unit_test(old_ack_of_2xx_goes_up),
         cmocka_unit_test(old_cancel_matches),
         cmocka_unit_test(responses_match_by_branch_sent_by_and_method),
+        cmocka_unit_test(own_messages_are_read_in_any_form),
         cmocka_unit_test(old_branch_is_stray),
         cmocka_unit_test(branch_of_another_life_is_stray),
         cmocka_unit_test(branches_are_unique_and_ours),
