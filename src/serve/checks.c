@@ -75,9 +75,9 @@ static bool extensions_ok(struct oh__serve *s, struct oh__request *rq)
 
     /* Passing a request on can demand nothing special that we could do. */
     if (as_proxy(rq))
-        row = oh__own_unsupported(s, rq->msg, OH_HEADER_PROXY_REQUIRE, NULL);
+        row = oh__own_unsupported(s, rq->msg, OH_HEADER_PROXY_REQUIRE, true);
     else if (rq->role == OH__ROLE_REGISTRAR)
-        row = oh__own_unsupported(s, rq->msg, OH_HEADER_REQUIRE, oh__own_supports);
+        row = oh__own_unsupported(s, rq->msg, OH_HEADER_REQUIRE, false);
     else
         return true;
     if (row.n == 0)

@@ -108,7 +108,7 @@ static struct source *source_get(struct oh__guard *g, struct stripe *st, const u
 
     if (s)
         return s;
-    s = oh__recent_add(&st->sources, key, NULL, NULL);
+    s = oh__recent_add(&st->sources, key);
     atomic_fetch_add_explicit(&g->known, st->sources.n - before, memory_order_relaxed);
     return s;
 }

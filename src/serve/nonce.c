@@ -46,6 +46,31 @@ struct oh__nonces {
     struct stripe stripes[STRIPES];
 };
 
+static void put_time(uint8_t *id, uint64_t ms)
+{
+    for (int i = TIME_LEN - 1; i >= 0; i--, ms >>= 8)
+        id[i] = (uint8_t)ms;
+}
+
+static uint64_t time_of(const uint8_t *id)
+{
+    uint64_t ms = 0;
+
+    for (int i = 0; i < TIME_LEN; i++)
+        ms = ms << 8 | id[i];
+    return ms;
+}
+
+/* The youngest nonce that was ever forgotten decides what may have been. */
+static void on_evicted(void *ctx, const void *entry)
+{
+    struct stripe *st = ctx;
+    uint64_t made = time_of(((const struct used *)entry)->head.key);
+
+    if (made > st->floor)
+        st->floor = made;
+}
+
 struct oh__nonces *oh__nonces_new(const struct oh_alloc *alloc, const uint8_t key[16], uint32_t max)
 {
     struct oh__nonces *n;
@@ -60,6 +85,8 @@ struct oh__nonces *oh__nonces_new(const struct oh_alloc *alloc, const uint8_t ke
     for (unsigned i = 0; i < STRIPES; i++) {
         pthread_mutex_init(&n->stripes[i].lock, NULL);
         oh__recent_init(&n->stripes[i].used, alloc, &n->key, sizeof(struct used), max / STRIPES);
+        n->stripes[i].used.evicted = on_evicted;
+        n->stripes[i].used.ctx = &n->stripes[i];
     }
     return n;
 }
@@ -73,21 +100,6 @@ void oh__nonces_free(struct oh__nonces *n)
         pthread_mutex_destroy(&n->stripes[i].lock);
     }
     oh_free(n->alloc, n, sizeof(*n));
-}
-
-static void put_time(uint8_t *id, uint64_t ms)
-{
-    for (int i = TIME_LEN - 1; i >= 0; i--, ms >>= 8)
-        id[i] = (uint8_t)ms;
-}
-
-static uint64_t time_of(const uint8_t *id)
-{
-    uint64_t ms = 0;
-
-    for (int i = 0; i < TIME_LEN; i++)
-        ms = ms << 8 | id[i];
-    return ms;
 }
 
 /* The realm enters by its keyed hash, so that its length has no bound here. */
@@ -167,15 +179,6 @@ enum oh__nonce_state oh__nonce_check(const struct oh__nonces *n, uint64_t wall, 
     return OH__NONCE_GOOD;
 }
 
-static void on_evicted(void *ctx, const void *entry)
-{
-    struct stripe *st = ctx;
-    uint64_t made = time_of(((const struct used *)entry)->head.key);
-
-    if (made > st->floor)
-        st->floor = made;
-}
-
 /* A first use opens the window; without nc it is the only use, so the window is full at once. */
 static enum oh__nonce_state first_use(struct stripe *st, const uint8_t *key, uint32_t nc)
 {
@@ -183,7 +186,7 @@ static enum oh__nonce_state first_use(struct stripe *st, const uint8_t *key, uin
 
     if (time_of(key) <= st->floor)
         return OH__NONCE_STALE;
-    u = oh__recent_add(&st->used, key, on_evicted, st);
+    u = oh__recent_add(&st->used, key);
     if (!u)
         return OH__NONCE_STALE;
     u->top = nc ? nc : UINT32_MAX;

@@ -12,12 +12,12 @@
 bool oh__own_supports(struct oh_span tag);
 
 /*
- * The row "Unsupported: a, b" with those tags of a header (Require or
- * Proxy-Require) that are not `known` (NULL: none is); empty when there is none, which
- * includes a header that is absent. Texts live in the arena.
+ * The row "Unsupported: a, b" with the tags of a header (Require or
+ * Proxy-Require) that oh__own_supports does not know, with all of them when
+ * `none` is; empty when there are none. Texts live in the arena.
  */
 struct oh_span oh__own_unsupported(struct oh__serve *s, const struct oh_msg *msg,
-                                   enum oh_header_id id, bool (*known)(struct oh_span tag));
+                                   enum oh_header_id id, bool none);
 
 /* Writes the whole row Allow with the methods that this server's own URI serves. */
 void oh__own_put_allow(struct oh_buf *out);

@@ -134,8 +134,7 @@ static bool grow(struct oh__recent *t)
     return true;
 }
 
-void *oh__recent_add(struct oh__recent *t, const uint8_t key[OH__RECENT_KEY],
-                     void (*evicted)(void *ctx, const void *entry), void *ctx)
+void *oh__recent_add(struct oh__recent *t, const uint8_t key[OH__RECENT_KEY])
 {
     struct oh__recent_entry *e;
 
@@ -143,8 +142,8 @@ void *oh__recent_add(struct oh__recent *t, const uint8_t key[OH__RECENT_KEY],
         if (t->n == 0)
             return NULL;
         e = at(t, t->oldest);
-        if (evicted)
-            evicted(ctx, e);
+        if (t->evicted)
+            t->evicted(t->ctx, e);
         oh__recent_drop(t, e);
     }
     e = oh__recent_at(t, t->n++);

@@ -35,6 +35,9 @@ struct oh__recent {
     uint32_t *buckets;       /* index + 1; as many as `buckets_n`, a power of two */
     uint32_t buckets_n;
     char *entries;
+    /* Shown what has to go to make room, before it goes; NULL: nobody wants to know. */
+    void (*evicted)(void *ctx, const void *entry);
+    void *ctx;
 };
 
 /* Starts an empty table; takes no memory yet. size counts the head, max is at least 1. */
@@ -51,11 +54,9 @@ void *oh__recent_find(struct oh__recent *t, const uint8_t key[OH__RECENT_KEY]);
 /*
  * Adds an entry for a key that is not there, cleared behind its head. When the
  * bound is reached, or memory is short, the least recently used one goes
- * first; `evicted` (may be NULL) is shown it before that. NULL only when there
- * is no memory for the first one.
+ * first. NULL only when there is no memory for the first one.
  */
-void *oh__recent_add(struct oh__recent *t, const uint8_t key[OH__RECENT_KEY],
-                     void (*evicted)(void *ctx, const void *entry), void *ctx);
+void *oh__recent_add(struct oh__recent *t, const uint8_t key[OH__RECENT_KEY]);
 
 /* Takes an entry out. The last one in memory moves to its place. */
 void oh__recent_drop(struct oh__recent *t, void *entry);

@@ -551,6 +551,19 @@ static void test_from(void **state)
     }
 }
 
+/* Administrators register for others; they do not call as others. */
+static void test_admin_calls(void **state)
+{
+    struct harness *h = *state;
+    struct oh__request rq;
+
+    start(h);
+    assert_true(invite_as(h, "admin", "root", "sip:admin@example.test", &rq));
+    assert_int_equal(rq.account_flags, OH__ACCOUNT_ADMIN);
+    assert_false(invite_as(h, "admin", "root", "sip:101@example.test", &rq));
+    assert_int_equal(harness_code(h), 403);
+}
+
 /* PRX-008, AUT-014: right, but barred: 403, and only for what costs or disturbs. */
 static void test_barred(void **state)
 {
@@ -567,6 +580,12 @@ static void test_barred(void **state)
     ask(h, &a);
     a.rows = harness_authorize(h, &d, rows, sizeof(rows));
     assert_int_equal(ask(h, &a), 200);
+    a = (struct ask){.method = "MESSAGE", .uri = "sip:102@example.test", .from = a.from};
+    d.method = "MESSAGE";
+    d.uri = a.uri;
+    ask(h, &a);
+    a.rows = harness_authorize(h, &d, rows, sizeof(rows));
+    assert_int_equal(ask(h, &a), 403);
 }
 
 /* REG-005: for oneself; for others as an administrator; From may then be either. */
@@ -583,11 +602,17 @@ static void test_third_party(void **state)
         {"admin", "root", "sip:102@example.test", "sip:102@example.test", 200},
         /* REG-006: and only for somebody who exists. */
         {"admin", "root", "sip:admin@example.test", "sip:nobody@example.test", 404},
+        {"admin", "root", "sip:admin@example.test", "sip:gone@example.test", 404},
     };
     struct harness *h = *state;
     char text[1024];
 
     start(h);
+    harness_account_full(h, &(struct harness_account){.user = "gone",
+                                                      .domain = "example.test",
+                                                      .password = "x",
+                                                      .hashes = ~0u,
+                                                      .gone_at = 1});
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct ask a = {.method = "REGISTER", .uri = URI, .from = rows[i].from, .to = rows[i].to};
         struct harness_digest d = {
@@ -727,6 +752,20 @@ static void test_ban(void **state)
     assert_int_equal(d.kind, OH__DECISION_AUTH_FAILED);
 }
 
+/* A success wipes the slate: who mistypes now and then is never banned. */
+static void test_success_forgets(void **state)
+{
+    struct harness *h = *state;
+
+    h->settings->failures_max = 5;
+    start(h);
+    for (int round = 0; round < 4; round++) {
+        for (int i = 0; i < 5; i++)
+            assert_int_equal(register_with(h, (struct harness_digest){.password = "guess"}), 401);
+        assert_int_equal(register_with(h, (struct harness_digest){0}), 200);
+    }
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -745,12 +784,14 @@ int main(void)
         TEST(test_who_must),
         TEST(test_from),
         TEST(test_barred),
+        TEST(test_admin_calls),
         TEST(test_third_party),
         TEST(test_accept_foreign),
         TEST(test_trusted),
         TEST(test_several_rows),
         TEST(test_any_domain_account),
         TEST(test_ban),
+        TEST(test_success_forgets),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -101,6 +101,28 @@ static void test_scheme(void **state)
     assert_non_null(strstr(d.why, "soap.beep:"));
 }
 
+/* Inside a dialog the token says where to go; the URI is the peer's own Contact, whatever it is. */
+static void test_dialog_scheme(void **state)
+{
+    struct harness *h = *state;
+    struct oh__token token = {
+        .kind = OH__TOKEN_FLOW, .flow = h->flow, .expires = h->env.wall + 60000};
+    char text[OH__TOKEN_TEXT_MAX], rows[256];
+    struct ask a = {"BYE", "sips:102@192.0.2.20", rows, 70, true};
+
+    token.flow.peer = harness_addr("192.0.2.20:5060");
+    harness_start(h);
+    size_t n = oh__token_make(&h->shared, &token, OH_LIT("c"), text);
+
+    snprintf(rows, sizeof(rows), "Route: <sip:%.*s@192.0.2.1:5060;lr>\n", (int)n, text);
+    expect(h, &a, 0);
+    a.max_forwards = 0;
+    expect(h, &a, 483);
+    a.in_dialog = false;
+    a.max_forwards = 70;
+    expect(h, &a, 416);
+}
+
 /* PRX-003, UAS-022: no hops left stops what would be passed on, and nothing else. */
 static void test_hops(void **state)
 {
@@ -206,8 +228,8 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_scheme), TEST(test_hops),        TEST(test_extensions),
-        TEST(test_order),  TEST(test_maintenance),
+        TEST(test_scheme),     TEST(test_dialog_scheme), TEST(test_hops),
+        TEST(test_extensions), TEST(test_order),         TEST(test_maintenance),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

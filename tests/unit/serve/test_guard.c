@@ -82,6 +82,22 @@ static void test_ban_stays(void **state)
     oh__guard_free(g);
 }
 
+/* A ban that ends before its window begins that window anew: the next one takes as many failures.
+ */
+static void test_short_ban(void **state)
+{
+    struct oh__guard *g = guard_of(1024);
+    struct oh_addr a = harness_addr("198.51.100.7");
+
+    (void)state;
+    for (uint64_t now = HARNESS_SECOND; now < 50 * HARNESS_SECOND; now += 10 * HARNESS_SECOND) {
+        for (int i = 0; i < MAX; i++)
+            assert_false(oh__guard_fail(g, now, &a, MAX, WINDOW, 10 * HARNESS_SECOND));
+        assert_true(oh__guard_fail(g, now, &a, MAX, WINDOW, 10 * HARNESS_SECOND));
+    }
+    oh__guard_free(g);
+}
+
 static void test_success_forgets(void **state)
 {
     struct oh__guard *g = guard_of(1024);
@@ -244,11 +260,13 @@ static void test_recent_order(void **state)
 
     (void)state;
     oh__recent_init(&t, oh_alloc_default(), &hash, sizeof(struct item), 100);
+    t.evicted = note_evicted;
+    t.ctx = &evicted;
     key_for(1, k);
     assert_null(oh__recent_find(&t, k));
     for (uint32_t i = 1; i <= 100; i++) {
         key_for(i, k);
-        struct item *e = oh__recent_add(&t, k, note_evicted, &evicted);
+        struct item *e = oh__recent_add(&t, k);
 
         assert_int_equal(e->value, 0);
         e->value = i;
@@ -258,7 +276,7 @@ static void test_recent_order(void **state)
     key_for(1, k);
     assert_int_equal(((struct item *)oh__recent_find(&t, k))->value, 1);
     key_for(101, k);
-    ((struct item *)oh__recent_add(&t, k, note_evicted, &evicted))->value = 101;
+    ((struct item *)oh__recent_add(&t, k))->value = 101;
     assert_int_equal(evicted, 2);
     for (uint32_t i = 1; i <= 101; i += 3) {
         key_for(i, k);
@@ -319,6 +337,7 @@ int main(void)
         cmocka_unit_test(test_ban),
         cmocka_unit_test(test_window),
         cmocka_unit_test(test_ban_stays),
+        cmocka_unit_test(test_short_ban),
         cmocka_unit_test(test_success_forgets),
         cmocka_unit_test(test_never),
         cmocka_unit_test(test_families),

@@ -131,6 +131,8 @@ static void test_body(void **state)
         {"", "x", 415, "Accept: application/sdp, text/plain"},
         {"Content-Type: application/x-bad\nContent-Disposition: render;handling=optional\n", "x",
          200, NULL},
+        {"Content-Type: application/x-bad\nContent-Disposition: render;handling=required\n", "x",
+         415, "Accept: application/sdp, text/plain"},
         {"Content-Type: text/plain\nContent-Encoding: gzip\n", "x", 415,
          "Accept-Encoding: identity"},
         {"Content-Type: text/plain\nContent-Encoding: identity\n", "x", 200, NULL},
@@ -243,6 +245,11 @@ static void test_ping(void **state)
         assert_int_equal(rtt_of(h), 25000 + i * 1000);
         assert_int_equal(oh__pool_live(h->s->pings), 0);
     }
+    /* The last answer was a 100: that was enough, and nothing is sent again. */
+    harness_clear(h);
+    harness_advance(h, 40 * HARNESS_SECOND);
+    assert_int_equal(h->sends_n, 0);
+    assert_true(oh__serve_idle(h->s));
 }
 
 /* No answer says nothing; what was pinged stays registered, and nothing is left behind. */

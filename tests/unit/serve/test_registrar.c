@@ -304,6 +304,18 @@ static void test_not_home(void **state)
     assert_int_equal(reg(h, "101", "a", "Contact: <sip:101@example.test>;expires=0\n"), 200);
 }
 
+/* A phone beside the server: no port means 5060, wherever the server listens. */
+static void test_same_host(void **state)
+{
+    struct harness *h = *state;
+
+    for (unsigned i = 0; i < 2; i++)
+        h->settings->listeners[i].addr.port = 5070;
+    harness_start(h);
+    assert_int_equal(reg(h, "101", "a", "Contact: <sip:101@192.0.2.1>\n"), 200);
+    assert_int_equal(reg(h, "101", "a", "Contact: <sip:101@192.0.2.1:5070>\n"), 403);
+}
+
 /* Without configured domains every name is ours; a phone that registers its own name still may. */
 static void test_any_domain(void **state)
 {
@@ -594,10 +606,11 @@ int main(void)
         TEST(test_register),    TEST(test_fetch),      TEST(test_expires),
         TEST(test_never_brief), TEST(test_star),       TEST(test_to),
         TEST(test_user_in_uri), TEST(test_cseq),       TEST(test_all_or_nothing),
-        TEST(test_not_home),    TEST(test_any_domain), TEST(test_limits),
-        TEST(test_table_full),  TEST(test_require),    TEST(test_path),
-        TEST(test_nat),         TEST(test_decisions),  TEST(test_params),
-        TEST(test_policy),      TEST(test_durable),    TEST(test_no_heap),
+        TEST(test_not_home),    TEST(test_any_domain), TEST(test_same_host),
+        TEST(test_limits),      TEST(test_table_full), TEST(test_require),
+        TEST(test_path),        TEST(test_nat),        TEST(test_decisions),
+        TEST(test_params),      TEST(test_policy),     TEST(test_durable),
+        TEST(test_no_heap),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
