@@ -80,8 +80,10 @@ static int config_new(const char *path, const struct oh__config_overrides *cli,
 }
 
 /* A list of listeners of the command line replaces the file's. */
-static void override_listeners(struct oh__config *c, struct oh__config_report *report)
+static void override_listeners(struct oh__loader *ld)
 {
+    struct oh__config *c = ld->config;
+    struct oh__config_report *report = ld->report;
     struct oh__settings *s = &c->settings;
     char why[OH__CONFIG_WHY_MAX];
 
@@ -95,6 +97,7 @@ static void override_listeners(struct oh__config *c, struct oh__config_report *r
                                "more than %d listeners", OH__LISTENERS_MAX);
             return;
         }
+        ld->listener_at[s->listeners_n] = (uint16_t)(i + 1);
         if (oh__config_listener(oh_span_str(c->cli.listen[i]), &s->listeners[s->listeners_n],
                                 why) == OH_OK)
             s->listeners_n++;
@@ -104,8 +107,10 @@ static void override_listeners(struct oh__config *c, struct oh__config_report *r
     }
 }
 
-static void override_domains(struct oh__config *c, struct oh__config_report *report)
+static void override_domains(struct oh__loader *ld)
 {
+    struct oh__config *c = ld->config;
+    struct oh__config_report *report = ld->report;
     struct oh__settings *s = &c->settings;
     char why[OH__CONFIG_WHY_MAX], name[OH__NAME_MAX];
 
@@ -125,6 +130,7 @@ static void override_domains(struct oh__config *c, struct oh__config_report *rep
                                why);
             continue;
         }
+        ld->domain_at[s->domains_n] = (uint16_t)(i + 1);
         *d = s->fallback;
         memcpy(d->name, name, sizeof(name));
         s->domains_n++;
@@ -143,10 +149,13 @@ static void override_text(char *field, size_t cap, const char *text, const char 
         snprintf(field, cap, "%s", text);
 }
 
-static void apply_overrides(struct oh__config *c, struct oh__config_report *report)
+static void apply_overrides(struct oh__loader *ld)
 {
-    override_listeners(c, report);
-    override_domains(c, report);
+    struct oh__config *c = ld->config;
+    struct oh__config_report *report = ld->report;
+
+    override_listeners(ld);
+    override_domains(ld);
     override_text(c->process.state, sizeof(c->process.state), c->cli.state, "state", report);
     if (c->cli.no_auth)
         c->settings.no_auth = true;
@@ -222,7 +231,7 @@ static int load(const char *path, const struct oh__config_overrides *cli, struct
         e = run_file(ld);
     if (e == OH_E_NOMEM || e == OH_E_IO)
         return e;
-    apply_overrides(ld->config, report);
+    apply_overrides(ld);
     derive(ld->config);
     oh__loader_cross_check(ld);
     return report->n ? OH_E_SYNTAX : OH_OK;

@@ -123,7 +123,7 @@ static bool element_text(struct oh__loader *ld, const char *path, const char *ex
     return text;
 }
 
-static void apply_listener(struct oh__loader *ld, const struct oh__setting_group *g,
+static void apply_listener(struct oh__loader *ld, const struct oh__setting_group *g, unsigned i,
                            const char *path)
 {
     struct oh__settings *s = &ld->config->settings;
@@ -143,10 +143,12 @@ static void apply_listener(struct oh__loader *ld, const struct oh__setting_group
     join(inner, path, "advertise");
     if (advertise[0] && oh__config_advertise(oh_span_str(advertise), &l, why) != OH_OK)
         oh__loader_problem(ld, inner, OH__POSITION_VALUE, "'%s' %s", inner, why);
+    ld->listener_at[s->listeners_n] = (uint16_t)i;
     s->listeners[s->listeners_n++] = l;
 }
 
-static void apply_domain(struct oh__loader *ld, const struct oh__setting_group *g, const char *path)
+static void apply_domain(struct oh__loader *ld, const struct oh__setting_group *g, unsigned i,
+                         const char *path)
 {
     struct oh__settings *s = &ld->config->settings;
     struct oh__settings_domain d = s->fallback;
@@ -161,16 +163,18 @@ static void apply_domain(struct oh__loader *ld, const struct oh__setting_group *
     }
     if (lua_istable(ld->sandbox->L, -1))
         apply_keys(ld, g, path, 1, &d);
+    ld->domain_at[s->domains_n] = (uint16_t)i;
     s->domains[s->domains_n++] = d;
 }
 
-static void apply_network(struct oh__loader *ld, const struct oh__setting_group *g,
+static void apply_network(struct oh__loader *ld, const struct oh__setting_group *g, unsigned i,
                           const char *path)
 {
     struct oh__settings *s = &ld->config->settings;
     struct oh_span text;
 
     (void)g;
+    (void)i;
     if (lua_type(ld->sandbox->L, -1) != LUA_TSTRING) {
         oh__loader_problem(ld, path, OH__POSITION_VALUE,
                            "'%s' must be such as \"10.0.0.0/8\", but is a %s", path,
@@ -191,7 +195,8 @@ static void apply_network(struct oh__loader *ld, const struct oh__setting_group 
 struct list {
     uint8_t kind;
     unsigned most;
-    void (*apply)(struct oh__loader *ld, const struct oh__setting_group *g, const char *path);
+    void (*apply)(struct oh__loader *ld, const struct oh__setting_group *g, unsigned i,
+                  const char *path);
 };
 
 static const struct list lists[] = {
@@ -222,7 +227,7 @@ static void apply_list(struct oh__loader *ld, const struct oh__setting_group *g,
     if (g->kind == OH__GROUP_LISTEN)
         ld->config->settings.listeners_n = 0;
     if (lua_type(L, -1) == LUA_TSTRING) {
-        list->apply(ld, g, g->name);
+        list->apply(ld, g, 1, g->name);
         return;
     }
     if (!lua_istable(L, -1)) {
@@ -239,7 +244,7 @@ static void apply_list(struct oh__loader *ld, const struct oh__setting_group *g,
     for (lua_Unsigned i = 1; i <= n && i <= list->most; i++) {
         lua_rawgeti(L, -1, (lua_Integer)i);
         snprintf(path, sizeof(path), "%s[%u]", g->name, (unsigned)i);
-        list->apply(ld, g, path);
+        list->apply(ld, g, (unsigned)i, path);
         lua_pop(L, 1);
     }
 }
@@ -437,7 +442,7 @@ static void check_domains(struct oh__loader *ld)
     for (unsigned i = 0; i < s->domains_n; i++) {
         const struct oh__settings_domain *d = &s->domains[i], *to = domain_named(s, d->alias_of);
 
-        snprintf(path, sizeof(path), "domains[%u]", i + 1);
+        snprintf(path, sizeof(path), "domains[%u]", ld->domain_at[i]);
         if (domain_named(s, d->name) != d)
             oh__loader_problem(ld, path, OH__POSITION_VALUE, "'%s' names '%s' a second time", path,
                                d->name);
@@ -470,9 +475,9 @@ static void check_listeners(struct oh__loader *ld)
             if (a->transport != b->transport || b->addr.port == 0 ||
                 !oh_addr_eq(&a->addr, &b->addr))
                 continue;
-            snprintf(path, sizeof(path), "listen[%u]", i + 1);
+            snprintf(path, sizeof(path), "listen[%u]", ld->listener_at[i]);
             oh__loader_problem(ld, path, OH__POSITION_VALUE, "'%s' is the same as 'listen[%u]'",
-                               path, k + 1);
+                               path, ld->listener_at[k]);
         }
     }
 }

@@ -277,7 +277,7 @@ static int lua_include(lua_State *L)
         return luaL_error(L, "include: more than %d files inside of each other",
                           OH__CONFIG_DEPTH_MAX);
     if (lua_source(ld, path, &s, why) != OH_OK)
-        return luaL_error(L, "include: '%s' %s", path, why);
+        return luaL_error(L, "include: '%s' %s", lua_tostring(L, 1), why);
     if (compile_source(oh__sandbox_of(L), s) != OH_OK)
         return lua_error(L);
     ld->depth++;
@@ -310,7 +310,7 @@ static int lua_file(lua_State *L)
         /* The rest of the file is still worth checking. */
         struct oh__source *at = caller(L, &line);
 
-        snprintf(all, sizeof(all), "file: '%s' %s", path, why);
+        snprintf(all, sizeof(all), "file: '%s' %s", lua_tostring(L, 1), why);
         problem_at(ld, at, line, OH_LIT("file"), all);
         return 0;
     }

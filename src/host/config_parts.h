@@ -279,6 +279,8 @@ struct oh__loader {
     bool replay;
     bool loaded;    /* over: globals are closed now */
     unsigned depth; /* of include */
+    /* Places of listeners and domains in the file's lists, where wrong elements count, too. */
+    uint16_t listener_at[OH__LISTENERS_MAX], domain_at[OH__DOMAINS_MAX];
     unsigned assigned_n;
     struct oh__assignment assigned[OH__CONFIG_GLOBALS_MAX];
 };

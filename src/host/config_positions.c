@@ -226,6 +226,43 @@ static void read_table(struct oh__positions *p, struct oh__lexer *lx, struct pat
     oh__lexer_next(lx);
 }
 
+/* Reads `name` or `name.field` into a path. */
+static bool read_name(struct oh__lexer *lx, struct path *path)
+{
+    if (lx->kind != OH__TOKEN_NAME || oh__lexer_keyword(lx->text))
+        return false;
+    path_field(path, lx->text);
+    oh__lexer_next(lx);
+    while (oh__lexer_is(lx, ".")) {
+        oh__lexer_next(lx);
+        if (lx->kind != OH__TOKEN_NAME)
+            return false;
+        path_field(path, lx->text);
+        oh__lexer_next(lx);
+    }
+    return true;
+}
+
+/*
+ * `a, b = ...`: notes every name, with nothing about values, when the list
+ * really ends in an assignment (the arguments of a call look alike).
+ */
+static bool read_list(struct oh__positions *p, struct oh__lexer *lx, bool noting)
+{
+    for (;;) {
+        struct oh__position key = lx->at;
+        struct path path = {{0}, 0};
+
+        if (!read_name(lx, &path))
+            return false;
+        if (noting)
+            note(p, &path, key, key);
+        if (!oh__lexer_is(lx, ","))
+            return oh__lexer_is(lx, "=");
+        oh__lexer_next(lx);
+    }
+}
+
 /*
  * Tries to read `name = value`, `name.field = value` or `a, b = ...` at the
  * current name. Goes on only when it is one.
@@ -236,24 +273,18 @@ static bool read_assignment(struct oh__positions *p, struct oh__lexer *lx)
     struct oh__position key = lx->at;
     struct path path = {{0}, 0};
 
-    path_field(&path, ahead.text);
-    oh__lexer_next(&ahead);
-    while (oh__lexer_is(&ahead, ".")) {
-        oh__lexer_next(&ahead);
-        if (ahead.kind != OH__TOKEN_NAME)
+    if (!read_name(&ahead, &path))
+        return false;
+    if (oh__lexer_is(&ahead, ",")) {
+        ahead = *lx;
+        if (!read_list(p, &ahead, false))
             return false;
-        path_field(&path, ahead.text);
-        oh__lexer_next(&ahead);
+        p->assignment++;
+        return read_list(p, lx, true);
     }
-    if (!oh__lexer_is(&ahead, "=") && !oh__lexer_is(&ahead, ","))
+    if (!oh__lexer_is(&ahead, "="))
         return false;
     p->assignment++;
-    if (oh__lexer_is(&ahead, ",")) {
-        note(p, &path, key, key);
-        oh__lexer_next(&ahead);
-        *lx = ahead;
-        return true;
-    }
     oh__lexer_next(&ahead);
     note(p, &path, key, ahead.at);
     if (oh__lexer_is(&ahead, "{"))
