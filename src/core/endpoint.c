@@ -312,6 +312,8 @@ void oh_endpoint_answer(struct oh_endpoint *ep, uint64_t now, uint64_t ticket, i
 
     oh__clock(ep, now);
     oh__outputs_begin(ep);
+    /* The pool's tag, the same for all, was left out of the ticket. */
+    ticket = (ticket & OH__TICKET_MASK) | (uint64_t)(ep->options.shard + 1) << 56;
     t = oh__pool_get(ep->pool, ticket);
     if (!t || t->machine == OH__MACHINE_NONE || result == OH_OK)
         return;

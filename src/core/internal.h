@@ -454,6 +454,9 @@ void oh__outputs_begin(struct oh_endpoint *ep);
 /* Gives all memory of the queue back. */
 void oh__outputs_done(struct oh_endpoint *ep);
 
+/* What a ticket keeps of a handle: a user may put its own bits on top (endpoint.h). */
+#define OH__TICKET_MASK UINT64_C(0x00ffffffffffffff)
+
 /* Queues bytes for a flow; hold (may be NULL) is referenced while the output lives. */
 void oh__put_send(struct oh_endpoint *ep, const struct oh_flow *flow, struct oh_span bytes,
                   struct oh__cbuf *hold, uint64_t ticket);
