@@ -8,6 +8,7 @@
 #include "serve/internal.h"
 
 #define SAY_MAX 512
+#define PASTE_MAX 64
 
 const char *oh__say(struct oh__serve *s, const char *format, ...)
 {
@@ -20,6 +21,21 @@ const char *oh__say(struct oh__serve *s, const char *format, ...)
     vsnprintf(text, SAY_MAX, format, args);
     va_end(args);
     return text;
+}
+
+static bool harmless(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           c == '.' || c == '_' || c == '+' || c == '@' || c == '-';
+}
+
+struct oh_span oh__pasteable(struct oh_span name)
+{
+    size_t n = 0;
+
+    while (n < name.n && n < PASTE_MAX && harmless(name.p[n]))
+        n++;
+    return n == 0 || n < name.n || name.p[0] == '-' ? OH_LIT("NAME") : name;
 }
 
 struct oh_buf oh__arena_buf(struct oh__serve *s, size_t n)

@@ -264,12 +264,12 @@ static void explain(struct oh__serve *s, const struct proof *p, const char **why
         *why = p->c.userhash ? "nobody here has the hashed name that the phone sent"
                              : oh__say(s, "nobody is called '%.*s' here", OH_PRI(name));
         *fix = oh__say(s, "make the account with `offhook user add %.*s`, or correct the phone",
-                       OH_PRI(p->c.userhash ? OH_LIT("NAME") : name));
+                       OH_PRI(p->c.userhash ? OH_LIT("NAME") : oh__pasteable(name)));
         return;
     }
     name = oh_span_str(p->account.user);
     *fix = oh__say(s, "set a new one with `offhook user passwd %.*s`, or correct the phone",
-                   OH_PRI(name));
+                   OH_PRI(oh__pasteable(name)));
     if (p->hashed)
         *why = oh__say(s, "wrong password for %.*s (digest does not match)", OH_PRI(name));
     else
@@ -293,7 +293,7 @@ static void failed(struct oh__serve *s, const struct oh__request *rq, const stru
     oh__decide(s, rq, OH__DECISION_BANNED, 0,
                oh__say(s, "more than %u failed authentications from this address",
                        (unsigned)settings->failures_max),
-               "it gets no answers for a while; `offhook bans` lists it and can lift it");
+               "it gets no answers for a while; `offhook bans list` lists it and can lift it");
 }
 
 /*

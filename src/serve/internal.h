@@ -122,6 +122,13 @@ void oh__decide(struct oh__serve *s, const struct oh__request *rq, enum oh__deci
 const char *oh__say(struct oh__serve *s, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/*
+ * A name for a command that an administrator may paste into a shell: itself
+ * when it is of letters, digits and "._+@-" and no option, else "NAME".
+ * Strangers choose the names that they try.
+ */
+struct oh_span oh__pasteable(struct oh_span name);
+
 /* Queues an output besides the endpoint's sends (resolve, keep). False when memory is short. */
 bool oh__serve_push(struct oh__serve *s, const struct oh__serve_output *out);
 

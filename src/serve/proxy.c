@@ -98,7 +98,7 @@ static void refuse_unreachable(struct oh__serve *s, const struct oh__request *rq
             oh__say(
                 s,
                 "check the number that was dialled, or create the account: offhook user add %.*s",
-                OH_PRI(who)));
+                OH_PRI(oh__pasteable(who))));
     } else if (unreachable) {
         oh__refuse_simply(
             s, rq, 480, oh__say(s, "%.*s is registered, but its connection has ended", OH_PRI(who)),

@@ -82,9 +82,9 @@ static bool aor_exists(struct oh__serve *s, struct oh__request *rq, const struct
     if (oh__accounts_find(s->shared->accounts, w->to.user, domain, &account) == OH_OK &&
         account.gone_at == 0)
         return true;
-    oh__refuse_simply(
-        s, rq, 404, oh__say(s, "nobody is called '%.*s' here", OH_PRI(w->to.user)),
-        oh__say(s, "make the account with `offhook user add %.*s`", OH_PRI(w->to.user)));
+    oh__refuse_simply(s, rq, 404, oh__say(s, "nobody is called '%.*s' here", OH_PRI(w->to.user)),
+                      oh__say(s, "make the account with `offhook user add %.*s`",
+                              OH_PRI(oh__pasteable(w->to.user))));
     return false;
 }
 

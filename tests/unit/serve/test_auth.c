@@ -244,6 +244,33 @@ static void test_failures(void **state)
     assert_int_equal(h->s->stats.auth_ok, 0);
 }
 
+/* Whoever pastes the command that helps must not run what a stranger wrote. */
+static void test_pasteable(void **state)
+{
+    static const struct {
+        const char *user, *fix;
+    } rows[] = {
+        {"alice.b+c_d-e", "`offhook user add alice.b+c_d-e`"},
+        {"x; reboot", "`offhook user add NAME`"},
+        {"$(reboot)", "`offhook user add NAME`"},
+        {"`reboot`", "`offhook user add NAME`"},
+        {"--force", "`offhook user add NAME`"},
+        {"a&b", "`offhook user add NAME`"},
+    };
+    struct harness *h = *state;
+    struct oh__decision d;
+
+    start(h);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        assert_int_equal(register_with(h, (struct harness_digest){.user = rows[i].user}), 401);
+        assert_true(harness_decision(h, &d));
+        if (!strstr(d.fix, rows[i].fix))
+            fail_msg("%s: %s", rows[i].user, d.fix);
+        assert_non_null(strstr(d.why, rows[i].user));
+    }
+    assert_true(oh_span_eq(oh__pasteable(oh_span("", 0)), OH_LIT("NAME")));
+}
+
 /* AUT-001, REG-026, AUT-018: other schemes, other realms, algorithms that were not offered. */
 static void test_not_ours(void **state)
 {
@@ -775,6 +802,7 @@ int main(void)
         TEST(test_forms),
         TEST(test_auth_int),
         TEST(test_failures),
+        TEST(test_pasteable),
         TEST(test_not_ours),
         TEST(test_md5_disabled),
         TEST(test_stale),

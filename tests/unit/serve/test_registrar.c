@@ -599,18 +599,44 @@ static void test_no_heap(void **state)
     assert_int_equal(h->heap.calls, calls);
 }
 
+/* Whichever allocation fails, there is one answer, and it tells the truth about what is registered.
+ */
+static void test_memory_fails(void **state)
+{
+    struct harness *h = *state;
+    char rows[128];
+
+    harness_start(h);
+    for (unsigned n = 1;; n++) {
+        size_t failed = h->heap.failed;
+        char user[16];
+
+        snprintf(user, sizeof(user), "m%u", n);
+        snprintf(rows, sizeof(rows), "Contact: <sip:%s@192.0.2.10>\n", user);
+        test_heap_fail(&h->heap, n);
+        unsigned code = reg(h, user, "a", rows);
+
+        test_heap_fail(&h->heap, 0);
+        if (code != 0 && code != 200 && code != 500 && code != 503)
+            fail_msg("allocation %u: %u", n, code);
+        assert_int_equal(fetch(h, user), code == 200);
+        if (h->heap.failed == failed)
+            break;
+    }
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_register),    TEST(test_fetch),      TEST(test_expires),
-        TEST(test_never_brief), TEST(test_star),       TEST(test_to),
-        TEST(test_user_in_uri), TEST(test_cseq),       TEST(test_all_or_nothing),
-        TEST(test_not_home),    TEST(test_any_domain), TEST(test_same_host),
-        TEST(test_limits),      TEST(test_table_full), TEST(test_require),
-        TEST(test_path),        TEST(test_nat),        TEST(test_decisions),
-        TEST(test_params),      TEST(test_policy),     TEST(test_durable),
-        TEST(test_no_heap),
+        TEST(test_register),    TEST(test_fetch),        TEST(test_expires),
+        TEST(test_never_brief), TEST(test_star),         TEST(test_to),
+        TEST(test_user_in_uri), TEST(test_cseq),         TEST(test_all_or_nothing),
+        TEST(test_not_home),    TEST(test_any_domain),   TEST(test_same_host),
+        TEST(test_limits),      TEST(test_table_full),   TEST(test_require),
+        TEST(test_path),        TEST(test_nat),          TEST(test_decisions),
+        TEST(test_params),      TEST(test_policy),       TEST(test_durable),
+        TEST(test_no_heap),     TEST(test_memory_fails),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
