@@ -4,107 +4,122 @@
 #include "sip/lex.h"
 #include "sip/params.h"
 
-/* Takes the display name, quoted or tokens, when "<" follows; otherwise nothing. */
-static const char *display_next(struct oh_span *rest, struct oh_span *display)
+/*
+ * Moves over a display name, quoted or tokens, and the white space behind it, when "<" follows;
+ * a bare URI begins like tokens, so without "<" nothing is taken.
+ */
+static inline const char *display_skip(const char *p, const char *end, struct oh_span *display,
+                                       const char **why)
 {
-    struct oh_span s = *rest, inside;
+    const char *start = p, *last = p;
 
-    if (oh__at(s, '"')) {
-        if (!oh__lex_quoted(&s, &inside))
-            return "no closing quote behind the display name";
-        *display = oh_span(rest->p, inside.n + 2);
-        oh__lex_lws(&s);
-        *rest = s;
-        return oh__at(s, '<') ? NULL : "no '<' behind the display name";
-    }
-    while (s.n && oh__is(*s.p, OH__C_TOKEN)) {
-        oh__skip(&s, oh__run(s, OH__C_TOKEN));
-        oh__lex_lws(&s);
-    }
-    if (oh__at(s, '<')) {
-        *display = oh_span_trim(oh_span(rest->p, (size_t)(s.p - rest->p)));
-        *rest = s;
-    }
-    return NULL;
-}
-
-/* Takes <URI>. */
-static const char *bracketed_next(struct oh_span *rest, struct oh_span *uri)
-{
-    const char *close = memchr(rest->p, '>', rest->n);
-
-    if (!close)
-        return "no '>' behind the URI";
-    *uri = oh_span(rest->p + 1, (size_t)(close - rest->p) - 1);
-    if (!uri->n)
-        return "no URI between '<' and '>'";
-    oh__skip(rest, uri->n + 2);
-    return NULL;
-}
-
-/* Takes a URI without brackets, which ends where header parameters begin (RFC 3261 20.10). */
-static const char *bare_next(struct oh_span *rest, struct oh_span *uri)
-{
-    size_t i;
-
-    for (i = 0; i < rest->n; i++) {
-        char c = rest->p[i];
-
-        if (c == ';' || oh__is(c, OH__C_LWS))
-            break;
-        if (c == ',' || c == '?') {
-            oh__skip(rest, i);
-            return "a URI with ',' or '?' must stand between '<' and '>'";
+    if (*p == '"') {
+        last = oh__skip_quoted(p, end);
+        if (!last) {
+            *why = "no closing quote behind the display name";
+            return p;
         }
-        if (!oh__is(c, OH__C_URI)) {
-            oh__skip(rest, i);
-            return "a character that is allowed neither in a URI nor in an unquoted display name";
+        p = oh__skip_lws(last, end);
+        if (p == end || *p != '<')
+            *why = "no '<' behind the display name";
+    } else {
+        while (p < end && oh__is(*p, OH__C_TOKEN)) {
+            last = oh__skip_run(p, end, OH__C_TOKEN);
+            p = oh__skip_lws(last, end);
+        }
+        if (p == end || *p != '<')
+            return start;
+    }
+    *display = oh_span(start, (size_t)(last - start));
+    return p;
+}
+
+/* Moves over a URI without brackets, which ends where header parameters begin (RFC 3261 20.10). */
+static const char *bare_skip(const char *p, const char *end, const char **why)
+{
+    const char *start = p;
+
+    for (; p < end && *p != ';' && !oh__is(*p, OH__C_LWS); p++) {
+        if (*p == ',' || *p == '?') {
+            *why = "a URI with ',' or '?' must stand between '<' and '>'";
+            return p;
+        }
+        if (!oh__is(*p, OH__C_URI)) {
+            *why = "a character that is allowed neither in a URI nor in an unquoted display name";
+            return p;
         }
     }
-    if (!i)
-        return "no URI";
-    *uri = oh_span(rest->p, i);
-    oh__skip(rest, i);
-    return NULL;
+    if (p == start)
+        *why = "no URI";
+    return p;
 }
 
-int oh__address_decode_tag(struct oh_span text, struct oh_address *out, struct oh_span *tag,
+/* The address itself, up to where parameters may begin. */
+static inline const char *address_skip(const char *p, const char *end, struct oh_address *a,
+                                       const char **why)
+{
+    const char *uri, *close;
+
+    if (p == end) {
+        *why = "no URI";
+        return p;
+    }
+    if (*p != '<')
+        p = display_skip(p, end, &a->display, why);
+    if (*why)
+        return p;
+    a->bracketed = *p == '<';
+    if (!a->bracketed) {
+        close = bare_skip(p, end, why);
+        a->uri = oh_span(p, (size_t)(close - p));
+        return close;
+    }
+    uri = p + 1;
+    close = memchr(uri, '>', (size_t)(end - uri));
+    if (!close || close == uri) {
+        *why = close ? "no URI between '<' and '>'" : "no '>' behind the URI";
+        return p;
+    }
+    a->uri = oh_span(uri, (size_t)(close - uri));
+    return close + 1;
+}
+
+int oh__address_decode_tag(struct oh_span text, struct oh_address *a, struct oh_span *tag,
                            struct oh_fault *fault)
 {
-    struct oh_span rest = text, found = {text.p, 0};
-    struct oh_address a = {0};
-    const char *why;
+    const char *end = text.p + text.n, *p = oh__skip_lws(text.p, end), *why = NULL;
+    struct oh_span rest;
     int rc;
 
-    oh__lex_lws(&rest);
-    if (oh__at(rest, '*') && oh_span_trim(rest).n == 1) {
-        a.star = true;
-        *tag = found;
-        *out = a;
+    *a = (struct oh_address){0};
+    *tag = oh_span(text.p, 0);
+    if (p < end && *p == '*' && oh_span_trim(text).n == 1) {
+        a->star = true;
         return OH_OK;
     }
-    why = display_next(&rest, &a.display);
-    if (!why) {
-        a.bracketed = oh__at(rest, '<');
-        why = a.bracketed ? bracketed_next(&rest, &a.uri) : bare_next(&rest, &a.uri);
-    }
+    p = address_skip(p, end, a, &why);
     if (why)
-        return oh__fail(fault, OH_E_SYNTAX, (size_t)(rest.p - text.p), why);
-    oh__lex_lws(&rest);
-    a.params = rest;
-    rc = rest.n ? oh__params_scan(&rest, OH_LIT("tag"), &found) : OH_OK;
+        return oh__fail(fault, OH_E_SYNTAX, (size_t)(p - text.p), why);
+    p = oh__skip_lws(p, end);
+    a->params = oh_span(p, (size_t)(end - p));
+    if (p == end)
+        return OH_OK;
+    rest = a->params;
+    rc = oh__params_scan(&rest, OH_LIT("tag"), tag);
     if (rc != OH_OK)
         return oh__fail(fault, rc, (size_t)(rest.p - text.p), oh__params_why(rc));
-    *tag = found;
-    *out = a;
     return OH_OK;
 }
 
 int oh_address_decode(struct oh_span text, struct oh_address *out, struct oh_fault *fault)
 {
+    struct oh_address a;
     struct oh_span tag;
+    int rc = oh__address_decode_tag(text, &a, &tag, fault);
 
-    return oh__address_decode_tag(text, out, &tag, fault);
+    if (rc == OH_OK)
+        *out = a;
+    return rc;
 }
 
 struct oh_span oh_address_tag(const struct oh_address *a)

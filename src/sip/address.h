@@ -4,8 +4,11 @@
 
 #include <offhook/address.h>
 
-/* As oh_address_decode; *tag gets the tag parameter, empty when absent. */
-int oh__address_decode_tag(struct oh_span text, struct oh_address *out, struct oh_span *tag,
+/*
+ * As oh_address_decode, without the copy: on an error *a is half filled. *tag gets the tag
+ * parameter, empty when absent.
+ */
+int oh__address_decode_tag(struct oh_span text, struct oh_address *a, struct oh_span *tag,
                            struct oh_fault *fault);
 
 #endif

@@ -69,32 +69,30 @@ static int check_via(struct oh_msg *m, struct oh_fault *fault)
     return rc == OH_OK ? OH_OK : refuse(m, fault, OH_HEADER_VIA, value, rc, inner.at, inner.why);
 }
 
-/* From or To: the address, its URI and its tag. */
+/* From or To: the address, its URI and its tag, decoded in place. */
 static int check_end(struct oh_msg *m, enum oh_header_id id, struct oh_address *address,
                      struct oh_uri *uri, struct oh_span *tag, struct oh_fault *fault)
 {
-    struct oh_span value, found, rest;
+    struct oh_span value, rest;
     struct oh_fault inner = {0};
-    struct oh_address a;
     const char *why;
     int rc = required(m, id, fault, &value);
 
     if (rc != OH_OK)
         return rc;
-    rc = oh__address_decode_tag(value, &a, &found, &inner);
-    if (rc != OH_OK)
-        return refuse(m, fault, id, value, rc, inner.at, inner.why);
-    if (a.star)
-        return refuse(m, fault, id, value, OH_E_SYNTAX, 0, "'*' instead of an address");
-    rest = a.uri;
-    why = oh__uri_decode(&rest, uri);
-    if (why) {
-        oh__clear(uri, sizeof(*uri));
-        return refuse(m, fault, id, rest, OH_E_SYNTAX, 0, why);
+    rc = oh__address_decode_tag(value, address, tag, &inner);
+    if (rc == OH_OK) {
+        rest = address->uri;
+        why = address->star ? "'*' instead of an address" : oh__uri_decode(&rest, uri);
+        if (!why)
+            return OH_OK;
+        inner = (struct oh_fault){OH_E_SYNTAX, 0, address->star ? 0 : (uint32_t)(rest.p - value.p),
+                                  why};
     }
-    *address = a;
-    *tag = found;
-    return OH_OK;
+    oh__clear(address, sizeof(*address));
+    oh__clear(uri, sizeof(*uri));
+    *tag = oh_span(NULL, 0);
+    return refuse(m, fault, id, value, inner.code, inner.at, inner.why);
 }
 
 /* word [ "@" word ] */

@@ -25,6 +25,9 @@ uint8_t oh_transport_of(struct oh_span token)
 {
     uint8_t i;
 
+    /* As it is spelled in nearly every Via. */
+    if (token.n == 3 && memcmp(token.p, "UDP", 3) == 0)
+        return OH_TRANSPORT_UDP;
     for (i = OH_TRANSPORT_UDP; i < COUNT; i++)
         if (token.n == transports[i].via.n && oh_span_ieq(token, transports[i].via))
             return i;

@@ -148,18 +148,6 @@ static uint64_t word(const char *p)
     return w;
 }
 
-/*
- * Compares eight bytes without case: they may differ only in the bit that tells
- * upper from lower case, and only where the known name has a letter (bit 6 set).
- * 0 when they are equal.
- */
-static uint64_t word_differs(uint64_t got, uint64_t known)
-{
-    uint64_t letters = known >> 1 & UINT64_C(0x2020202020202020);
-
-    return (got ^ known) & ~letters;
-}
-
 /* n bytes of ones in front of as many of zeros as a read of NAME_MAX_N bytes needs. */
 static const char ones[2 * NAME_MAX_N] = {
 #define X8 \
@@ -186,9 +174,13 @@ enum oh_header_id oh__header_of_wide(const char *p, size_t n)
     w2 = word(p + 16) & word(mask + 16);
     do {
         const char *known = names[id].text;
+        uint64_t differ = (w0 ^ word(known)) | (w1 ^ word(known + 8)) | (w2 ^ word(known + 16));
 
-        if ((word_differs(w0, word(known)) | word_differs(w1, word(known + 8)) |
-             word_differs(w2, word(known + 16))) == 0)
+        /*
+         * Bit 5 tells upper from lower case. Where the name has "-", only CR differs in it alone,
+         * and no token has a CR.
+         */
+        if ((differ & ~UINT64_C(0x2020202020202020)) == 0)
             break;
         id = chain[id];
     } while (id);
@@ -199,7 +191,7 @@ enum oh_header_id oh_header_of(struct oh_span name)
 {
     char text[NAME_MAX_N] = {0};
 
-    if (name.n == 0 || name.n >= NAME_MAX_N)
+    if (name.n == 0 || name.n >= NAME_MAX_N || oh__run(name, OH__C_TOKEN) != name.n)
         return OH_HEADER_OTHER;
     memcpy(text, name.p, name.n);
     return oh__header_of_wide(text, name.n);

@@ -56,30 +56,9 @@ const uint16_t oh__lex_class[256] = {
 };
 /* clang-format on */
 
-/* Four at a time: most of the time of a decoder is spent here. */
-static inline size_t run(const char *p, size_t n, unsigned sets)
-{
-    size_t i = 0;
-
-    while (n - i >= 4) {
-        if (!oh__is(p[i], sets))
-            return i;
-        if (!oh__is(p[i + 1], sets))
-            return i + 1;
-        if (!oh__is(p[i + 2], sets))
-            return i + 2;
-        if (!oh__is(p[i + 3], sets))
-            return i + 3;
-        i += 4;
-    }
-    while (i < n && oh__is(p[i], sets))
-        i++;
-    return i;
-}
-
 size_t oh__run(struct oh_span s, unsigned sets)
 {
-    return run(s.p, s.n, sets);
+    return oh__run_inline(s.p, s.n, sets);
 }
 
 void oh__clear(void *p, size_t n)
@@ -89,7 +68,7 @@ void oh__clear(void *p, size_t n)
 
 bool oh__lex_run(struct oh_span *rest, unsigned sets, struct oh_span *out)
 {
-    size_t n = run(rest->p, rest->n, sets);
+    size_t n = oh__run(*rest, sets);
 
     if (!n)
         return false;
@@ -100,67 +79,105 @@ bool oh__lex_run(struct oh_span *rest, unsigned sets, struct oh_span *out)
 
 bool oh__lex_token(struct oh_span *rest, struct oh_span *out)
 {
-    return oh__lex_run(rest, OH__C_TOKEN, out);
+    size_t n = oh__run_inline(rest->p, rest->n, OH__C_TOKEN);
+
+    if (!n)
+        return false;
+    *out = oh_span(rest->p, n);
+    oh__skip(rest, n);
+    return true;
 }
 
 bool oh__lex_word(struct oh_span *rest, struct oh_span *out)
 {
-    return oh__lex_run(rest, OH__C_WORD, out);
+    size_t n = oh__run_inline(rest->p, rest->n, OH__C_WORD);
+
+    if (!n)
+        return false;
+    *out = oh_span(rest->p, n);
+    oh__skip(rest, n);
+    return true;
+}
+
+const char *oh__skip_quoted(const char *p, const char *end)
+{
+    if (p == end || *p != '"')
+        return NULL;
+    p++;
+    for (;;) {
+        p = oh__skip_run(p, end, OH__C_QTEXT);
+        if (p == end)
+            return NULL;
+        if (*p == '"')
+            return p + 1;
+        if (*p == '\\' && end - p >= 2 && p[1] != '\r' && p[1] != '\n')
+            p += 2;
+        else if (end - p >= 3 && p[0] == '\r' && p[1] == '\n' && oh__is(p[2], OH__C_WSP))
+            p += 3;
+        else
+            return NULL;
+    }
 }
 
 bool oh__lex_quoted(struct oh_span *rest, struct oh_span *inside)
 {
-    const char *p = rest->p;
-    size_t i = 1, n = rest->n;
+    const char *start = rest->p, *behind = oh__skip_quoted(start, start + rest->n);
 
-    if (!oh__at(*rest, '"'))
+    if (!behind)
         return false;
-    while (i < n) {
-        if (oh__is(p[i], OH__C_QTEXT)) {
-            i++;
-        } else if (p[i] == '"') {
-            *inside = oh_span(p + 1, i - 1);
-            oh__skip(rest, i + 1);
-            return true;
-        } else if (p[i] == '\\' && i + 1 < n && p[i + 1] != '\r' && p[i + 1] != '\n') {
-            i += 2;
-        } else if (p[i] == '\r' && i + 2 < n && p[i + 1] == '\n' && oh__is(p[i + 2], OH__C_WSP)) {
-            i += 3;
-        } else {
-            return false;
-        }
-    }
-    return false;
+    *inside = oh_span(start + 1, (size_t)(behind - start) - 2);
+    oh__skip(rest, (size_t)(behind - start));
+    return true;
 }
 
 bool oh__lex_sep(struct oh_span *rest, char c)
 {
-    struct oh_span s = *rest;
+    const char *end = rest->p + rest->n, *p = oh__skip_lws(rest->p, end);
 
-    oh__lex_lws(&s);
-    if (!oh__lex_char(&s, c))
+    if (p == end || *p != c)
         return false;
-    oh__lex_lws(&s);
-    *rest = s;
+    p = oh__skip_lws(p + 1, end);
+    oh__skip(rest, (size_t)(p - rest->p));
     return true;
 }
 
 bool oh__lex_number(struct oh_span *rest, uint64_t max, uint64_t *out)
 {
     uint64_t v = 0;
-    size_t i;
+    size_t i = 0, zeros, n = rest->n;
 
-    for (i = 0; i < rest->n && oh__is(rest->p[i], OH__C_DIGIT); i++) {
-        unsigned digit = (unsigned)(rest->p[i] - '0');
+    while (i < n && rest->p[i] == '0')
+        i++;
+    zeros = i;
+    for (; i < n; i++) {
+        unsigned digit = (unsigned char)rest->p[i] - '0';
 
-        /* Above max it stays there, however many digits follow. */
-        v = v > max || v > (UINT64_MAX - digit) / 10 ? UINT64_MAX : v * 10 + digit;
+        if (digit > 9)
+            break;
+        /* Nineteen digits fit into 64 bits, so only from the twentieth on it matters. */
+        if (i - zeros >= 19 && v > (UINT64_MAX - digit) / 10)
+            v = UINT64_MAX;
+        else
+            v = v * 10 + digit;
     }
     if (!i)
         return false;
     oh__skip(rest, i);
     *out = v > max ? max + 1 : v;
     return true;
+}
+
+const char *oh__skip_lws_slow(const char *p, const char *end)
+{
+    while (p < end) {
+        if (oh__is(*p, OH__C_WSP))
+            p++;
+        else if (end - p >= 3 && p[0] == '\r' && p[1] == '\n' && oh__is(p[2], OH__C_WSP))
+            p += 3;
+        else
+            break;
+    }
+    return p;
 }
 
 /*
@@ -174,7 +191,7 @@ static size_t name_run(struct oh_span s, const char **why)
     for (;;) {
         const char *label = s.p + at;
 
-        n = run(label, s.n - at, OH__C_LABEL);
+        n = oh__run_inline(label, s.n - at, OH__C_LABEL);
         if (!n) {
             *why = at ? "an empty label in the host name" : "no host";
             return 0;

@@ -71,6 +71,58 @@ static inline void oh__skip(struct oh_span *rest, size_t n)
     rest->n -= n;
 }
 
+/*
+ * How many of n bytes at the front are in one of the sets, four at a time: most of
+ * the time of a decoder is spent here. Inline, so that a constant set becomes
+ * part of the instruction; oh__run is the same as a call.
+ */
+static inline size_t oh__run_inline(const char *p, size_t n, unsigned sets)
+{
+    size_t i = 0;
+
+    while (n - i >= 4) {
+        if (!oh__is(p[i], sets))
+            return i;
+        if (!oh__is(p[i + 1], sets))
+            return i + 1;
+        if (!oh__is(p[i + 2], sets))
+            return i + 2;
+        if (!oh__is(p[i + 3], sets))
+            return i + 3;
+        i += 4;
+    }
+    while (i < n && oh__is(p[i], sets))
+        i++;
+    return i;
+}
+
+/*
+ * The hot decoders work on two pointers, where they are and where the text ends,
+ * which stay in registers; a span behind a pointer goes through memory, and
+ * copying one that was just written waits for the store.
+ */
+static inline const char *oh__skip_run(const char *p, const char *end, unsigned sets)
+{
+    return p + oh__run_inline(p, (size_t)(end - p), sets);
+}
+
+/* oh__skip_lws where there is white space. */
+const char *oh__skip_lws_slow(const char *p, const char *end);
+
+/*
+ * Behind white space: blanks, tabs, and CR LF when a blank or tab follows (a fold).
+ * A CR or LF that is not a fold stays and so becomes a syntax error of whoever
+ * reads on.
+ */
+static inline const char *oh__skip_lws(const char *p, const char *end)
+{
+    return p < end && oh__is(*p, OH__C_LWS) ? oh__skip_lws_slow(p, end) : p;
+}
+
+/* Behind the closing quote of the quoted-string at p; NULL when there is none, see oh__lex_quoted.
+ */
+const char *oh__skip_quoted(const char *p, const char *end);
+
 /* How many bytes at the front are in one of the sets. */
 size_t oh__run(struct oh_span s, unsigned sets);
 
@@ -113,22 +165,10 @@ bool oh__lex_word(struct oh_span *rest, struct oh_span *out);
  */
 bool oh__lex_quoted(struct oh_span *rest, struct oh_span *inside);
 
-/*
- * Skips white space: blanks, tabs, and CR LF when a blank or tab follows (a
- * fold). A CR or LF that is not a fold stays and so becomes a syntax error of
- * whoever reads on.
- */
+/* Skips white space, see oh__skip_lws. */
 static inline void oh__lex_lws(struct oh_span *rest)
 {
-    while (rest->n) {
-        if (oh__is(*rest->p, OH__C_WSP))
-            oh__skip(rest, 1);
-        else if (rest->n >= 3 && rest->p[0] == '\r' && rest->p[1] == '\n' &&
-                 oh__is(rest->p[2], OH__C_WSP))
-            oh__skip(rest, 3);
-        else
-            return;
-    }
+    oh__skip(rest, (size_t)(oh__skip_lws(rest->p, rest->p + rest->n) - rest->p));
 }
 
 /* Takes a separator with white space on both sides (RFC 3261 25.1: SEMI, EQUAL, SLASH, COMMA ...).

@@ -1,52 +1,14 @@
 #include <offhook/params.h>
 
-#include "sip/lex.h"
 #include "sip/params.h"
-
-/* The part behind the name: nothing, or "=" and a token, host or quoted-string. */
-static bool value_next(struct oh_span *rest, struct oh_param *out)
-{
-    struct oh_span s = *rest;
-
-    out->value = oh_span(NULL, 0);
-    out->quoted = false;
-    if (!oh__at(s, '=')) {
-        if (!oh__lex_sep(&s, '='))
-            return true;
-    } else {
-        oh__skip(&s, 1);
-        if (s.n && oh__is(*s.p, OH__C_LWS))
-            oh__lex_lws(&s);
-    }
-    if (oh__at(s, '"')) {
-        if (!oh__lex_quoted(&s, &out->value))
-            return false;
-        out->quoted = true;
-    } else if (!oh__lex_run(&s, OH__C_VALUE, &out->value)) {
-        return false;
-    }
-    *rest = s;
-    return true;
-}
 
 int oh_param_next(struct oh_span *rest, struct oh_param *out)
 {
-    struct oh_span s = *rest;
-    struct oh_param p;
+    const char *at = rest->p;
+    int rc = oh__param_next(&at, rest->p + rest->n, out);
 
-    oh__lex_lws(&s);
-    if (!s.n) {
-        *rest = s;
-        return OH_E_ABSENT;
-    }
-    if (!oh__lex_char(&s, ';'))
-        return OH_E_SYNTAX;
-    oh__lex_lws(&s);
-    if (!oh__lex_token(&s, &p.name) || !value_next(&s, &p))
-        return OH_E_SYNTAX;
-    *rest = s;
-    *out = p;
-    return OH_OK;
+    oh__skip(rest, (size_t)(at - rest->p));
+    return rc;
 }
 
 bool oh_param_find(struct oh_span params, struct oh_span name, struct oh_span *value)
@@ -87,18 +49,20 @@ const char *oh__params_why(int code)
 
 int oh__params_scan(struct oh_span *rest, struct oh_span name, struct oh_span *value)
 {
+    const char *at = rest->p, *end = rest->p + rest->n;
     struct oh__names seen;
     struct oh_param p;
     int rc;
 
     seen.n = 0;
-    while ((rc = oh_param_next(rest, &p)) == OH_OK) {
+    while ((rc = oh__param_next(&at, end, &p)) == OH_OK) {
         rc = oh__names_add(&seen, p.name);
         if (rc != OH_OK)
-            return rc;
+            break;
         if (p.name.n == name.n && oh_span_ieq(p.name, name))
             *value = p.value;
     }
+    oh__skip(rest, (size_t)(at - rest->p));
     return rc == OH_E_ABSENT ? OH_OK : rc;
 }
 

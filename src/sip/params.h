@@ -4,6 +4,8 @@
 
 #include <offhook/params.h>
 
+#include "sip/lex.h"
+
 /*
  * No value needs more parameters. Without the bound, finding a repeated name
  * would cost a hostile message's length squared.
@@ -18,6 +20,42 @@ struct oh__names {
 
 /* Adds a name. OH_OK, OH_E_DUPLICATE when it is there already (without case), OH_E_LIMIT. */
 int oh__names_add(struct oh__names *seen, struct oh_span name);
+
+/*
+ * oh_param_next on pointers: *at is behind white space on return, except on an error, when it stays
+ * where the parameter begins. Inline, so that in a decoder's loop nothing goes through memory.
+ */
+static inline int oh__param_next(const char **at, const char *end, struct oh_param *out)
+{
+    const char *p = oh__skip_lws(*at, end), *name, *value = NULL, *value_end = NULL;
+    bool quoted = false;
+
+    if (p == end) {
+        *at = p;
+        return OH_E_ABSENT;
+    }
+    if (*p != ';')
+        return OH_E_SYNTAX;
+    name = oh__skip_lws(p + 1, end);
+    p = oh__skip_run(name, end, OH__C_TOKEN);
+    if (p == name)
+        return OH_E_SYNTAX;
+    out->name = oh_span(name, (size_t)(p - name));
+    p = oh__skip_lws(p, end);
+    if (p < end && *p == '=') {
+        value = oh__skip_lws(p + 1, end);
+        quoted = value < end && *value == '"';
+        p = quoted ? oh__skip_quoted(value, end) : oh__skip_run(value, end, OH__C_VALUE);
+        if (!p || p == value)
+            return OH_E_SYNTAX;
+        value_end = p;
+        p = oh__skip_lws(p, end);
+    }
+    out->value = oh_span(value + quoted, (size_t)(value_end - value) - 2 * quoted);
+    out->quoted = quoted;
+    *at = p;
+    return OH_OK;
+}
 
 /*
  * Walks a whole list and checks it like oh_params_check; *value gets the value of

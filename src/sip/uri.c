@@ -11,12 +11,10 @@
 #include "sip/uri.h"
 
 /* Moves over bytes of the sets and whole escapes. */
-static void run_escaped(struct oh_span *rest, unsigned sets)
+static inline void run_escaped(struct oh_span *rest, unsigned sets)
 {
     for (;;) {
-        size_t n = oh__run(*rest, sets);
-
-        oh__skip(rest, n);
+        oh__skip(rest, oh__run_inline(rest->p, rest->n, sets));
         if (!oh__lex_escape(*rest))
             return;
         oh__skip(rest, 3);

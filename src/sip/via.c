@@ -4,17 +4,16 @@
 #include "sip/params.h"
 #include "sip/via.h"
 
-/* Takes "SIP/2.0/" in any spacing and up to the transport (RFC 3261 25.1, sent-protocol). */
+/* Takes "SIP/2.0/" in any spacing and up to the host (RFC 3261 25.1, sent-protocol). */
 static const char *protocol_next(struct oh_span *rest, struct oh_via *v)
 {
     struct oh_span name;
 
-    if (rest->n > 8 && memcmp(rest->p, "SIP/2.0/", 8) == 0 && oh__is(rest->p[8], OH__C_TOKEN)) {
+    if (rest->n > 8 && memcmp(rest->p, "SIP/2.0/", 8) == 0 && oh__is(rest->p[8], OH__C_TOKEN))
         oh__skip(rest, 8);
-    } else if (!oh__lex_token(rest, &name) || !oh__lex_sep(rest, '/') ||
-               !oh__lex_token(rest, &name) || !oh__lex_sep(rest, '/')) {
+    else if (!oh__lex_token(rest, &name) || !oh__lex_sep(rest, '/') ||
+             !oh__lex_token(rest, &name) || !oh__lex_sep(rest, '/'))
         return "no protocol such as SIP/2.0/UDP";
-    }
     if (!oh__lex_token(rest, &v->transport_text))
         return "no transport";
     v->transport = oh_transport_of(v->transport_text);
@@ -97,22 +96,20 @@ static void via_clear(struct oh_via *v, struct oh_span text)
 /* Takes all parameters. *code is set when a reason is returned. */
 static const char *params_next(struct oh_span *rest, struct oh_via *v, int *code)
 {
+    const char *at = rest->p, *end = at + rest->n, *why = NULL;
     struct oh__names seen;
     struct oh_param p;
-    const char *why;
+    int rc;
 
     seen.n = 0;
-    while ((*code = oh_param_next(rest, &p)) == OH_OK) {
-        *code = oh__names_add(&seen, p.name);
-        if (*code != OH_OK)
-            return oh__params_why(*code);
-        why = param_set(v, &p);
-        if (why) {
-            *code = OH_E_SYNTAX;
-            return why;
-        }
+    while (!why && (rc = oh__param_next(&at, end, &p)) != OH_E_ABSENT) {
+        if (rc == OH_OK)
+            rc = oh__names_add(&seen, p.name);
+        why = rc == OH_OK ? param_set(v, &p) : oh__params_why(rc);
+        *code = rc == OH_OK ? OH_E_SYNTAX : rc;
     }
-    return *code == OH_E_ABSENT ? NULL : oh__params_why(*code);
+    oh__skip(rest, (size_t)(at - rest->p));
+    return why;
 }
 
 int oh__via_decode(struct oh_span text, struct oh_via *v, struct oh_fault *fault)
