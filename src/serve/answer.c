@@ -118,7 +118,7 @@ void oh__refuse(struct oh__serve *s, const struct oh__request *rq,
     oh_reply_stateless(s->ep, rq->msg, &rq->flow, &reply);
 }
 
-static enum oh__decision_kind kind_of(const struct oh_msg *m)
+enum oh__decision_kind oh__refusal_kind(const struct oh_msg *m)
 {
     if (m->method == OH_METHOD_REGISTER)
         return OH__DECISION_REGISTER_REFUSED;
@@ -130,5 +130,5 @@ void oh__refuse_simply(struct oh__serve *s, const struct oh__request *rq, unsign
 {
     oh__refuse(
         s, rq,
-        &(struct oh__refusal){.code = code, .why = why, .fix = fix, .kind = kind_of(rq->msg)});
+        &(struct oh__refusal){.code = code, .why = why, .fix = fix, .kind = oh__refusal_kind(rq->msg)});
 }

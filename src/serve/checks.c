@@ -39,8 +39,7 @@ static bool open_for(struct oh__serve *s, struct oh__request *rq)
                    .headers = oh_buf_view(&b),
                    .why = draining ? "the server is shutting down" : "the server is in maintenance",
                    .fix = draining ? "start it again" : "end it with `maintenance = false`",
-                   .kind = m->method == OH_METHOD_INVITE ? OH__DECISION_CALL_FAILED
-                                                         : OH__DECISION_REQUEST_REFUSED});
+                   .kind = oh__refusal_kind(m)});
     return false;
 }
 
@@ -88,8 +87,7 @@ static bool extensions_ok(struct oh__serve *s, struct oh__request *rq)
                    .headers = row,
                    .why = "the sender demands an extension that this server does not have",
                    .fix = oh__say(s, "switch it off in the phone: %.*s", OH_PRI(oh_span_trim(row))),
-                   .kind = rq->msg->method == OH_METHOD_REGISTER ? OH__DECISION_REGISTER_REFUSED
-                                                                 : OH__DECISION_REQUEST_REFUSED});
+                   .kind = oh__refusal_kind(rq->msg)});
     return false;
 }
 

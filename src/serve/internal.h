@@ -108,6 +108,9 @@ struct oh__refusal {
 void oh__refuse(struct oh__serve *s, const struct oh__request *rq,
                 const struct oh__refusal *refusal);
 
+/* The kind of decision that the refusal of a request is, by its method. */
+enum oh__decision_kind oh__refusal_kind(const struct oh_msg *m);
+
 /* As oh__refuse with the usual fields: code, why, fix. kind REQUEST_REFUSED, CALL_FAILED for
  * INVITE, REGISTER_REFUSED for REGISTER. */
 void oh__refuse_simply(struct oh__serve *s, const struct oh__request *rq, unsigned code,
