@@ -1,10 +1,11 @@
-/*
- * Whoever has something to say formats it into a slot of a ring under a short
- * lock; one thread takes slots out and writes them. A ring that is full drops
- * the newest line and counts it; the count is written as soon as there is room.
- */
 #define _GNU_SOURCE /* pthread_timedjoin_np */
 
+/*
+ * Whoever has something to say writes his line into the buffer in front, under a short lock;
+ * a thread swaps the two buffers a few times a second and writes the one behind with one call.
+ * Nobody is woken for a line: a wake costs more than the line. A buffer that is full drops the
+ * line and counts it; the count is written as soon as there is room.
+ */
 #include "host/log.h"
 
 #include <fcntl.h>
@@ -17,21 +18,20 @@
 #include <offhook/alloc.h>
 #include <offhook/buf.h>
 
-#define SLOTS             2048
-#define LINE_MAX_BYTES    1024
-#define CLOSE_PATIENCE_MS 1000
-
-struct line {
-    uint16_t n;
-    char text[LINE_MAX_BYTES];
-};
+#define BUFFER_BYTES     (512 * 1024)
+#define LINE_MAX_BYTES   1024
+#define CLOSE_PATIENCE_S 1
+#define SWAP_MS          100 /* how long a line may wait */
 
 struct oh__log {
     pthread_mutex_t lock;
-    pthread_cond_t filled;
+    pthread_cond_t asked; /* closing or reopen */
     pthread_t thread;
-    struct line *lines;
-    unsigned head, n; /* under lock */
+    char *front, *back; /* BUFFER_BYTES each; back is the writer's */
+    size_t n;           /* bytes in front; under lock */
+    time_t second;      /* that stamp holds; under lock */
+    char stamp[32];     /* "ts=2026-01-31T12:00:00." */
+    size_t stamp_n;
     bool closing, reopen;
     int fd; /* the writer's */
     char path[OH__CONFIG_PATH_MAX];
@@ -88,32 +88,53 @@ static void tell_dropped(struct oh__log *log)
     log->dropped_told = dropped;
 }
 
+/* Takes what is in front. Called and left with the lock held. */
+static void write_front(struct oh__log *log)
+{
+    char *full = log->front;
+    size_t n = log->n;
+
+    log->front = log->back;
+    log->back = full;
+    log->n = 0;
+    pthread_mutex_unlock(&log->lock);
+    if (n)
+        write_all(log->fd, full, n);
+    tell_dropped(log);
+    pthread_mutex_lock(&log->lock);
+}
+
 static void *run(void *arg)
 {
     struct oh__log *log = arg;
-    struct line line;
+    struct timespec until;
 
     pthread_mutex_lock(&log->lock);
-    for (;;) {
-        while (log->n == 0 && !log->closing && !log->reopen)
-            pthread_cond_wait(&log->filled, &log->lock);
+    while (!log->closing || log->n) {
         if (log->reopen) {
             log->reopen = false;
             open_again(log);
-            continue;
         }
-        if (log->n == 0)
-            break;
-        line = log->lines[log->head];
-        log->head = (log->head + 1) % SLOTS;
-        log->n--;
-        pthread_mutex_unlock(&log->lock);
-        write_all(log->fd, line.text, line.n);
-        tell_dropped(log);
-        pthread_mutex_lock(&log->lock);
+        write_front(log);
+        if (log->closing || log->reopen)
+            continue;
+        clock_gettime(CLOCK_REALTIME, &until);
+        until.tv_nsec += SWAP_MS * 1000000L;
+        until.tv_sec += until.tv_nsec / 1000000000L;
+        until.tv_nsec %= 1000000000L;
+        pthread_cond_timedwait(&log->asked, &log->lock, &until);
     }
     pthread_mutex_unlock(&log->lock);
     return NULL;
+}
+
+static void release(struct oh__log *log)
+{
+    const struct oh_alloc *a = oh_alloc_default();
+
+    oh_free(a, log->front, BUFFER_BYTES);
+    oh_free(a, log->back, BUFFER_BYTES);
+    oh_free(a, log, sizeof *log);
 }
 
 int oh__log_open(const char *to, enum oh__log_level level, struct oh__log **out)
@@ -128,17 +149,17 @@ int oh__log_open(const char *to, enum oh__log_level level, struct oh__log **out)
     oh_buf_init(&b, log->path, sizeof log->path - 1);
     oh_buf_span(&b, oh_span_str(to));
     atomic_init(&log->level, (int)level);
-    log->lines = oh_alloc(a, SLOTS * sizeof *log->lines);
+    log->front = oh_alloc(a, BUFFER_BYTES);
+    log->back = oh_alloc(a, BUFFER_BYTES);
     log->fd = open_path(to);
     pthread_mutex_init(&log->lock, NULL);
-    pthread_cond_init(&log->filled, NULL);
-    int r = log->fd < 0 ? OH_E_IO : log->lines ? OH_OK : OH_E_NOMEM;
+    pthread_cond_init(&log->asked, NULL);
+    int r = log->fd < 0 ? OH_E_IO : log->front && log->back ? OH_OK : OH_E_NOMEM;
 
     if (r == OH_OK && pthread_create(&log->thread, NULL, run, log) != 0)
         r = OH_E_NOMEM;
     if (r != OH_OK) {
-        oh_free(a, log->lines, SLOTS * sizeof *log->lines);
-        oh_free(a, log, sizeof *log);
+        release(log);
         return r;
     }
     *out = log;
@@ -147,23 +168,21 @@ int oh__log_open(const char *to, enum oh__log_level level, struct oh__log **out)
 
 void oh__log_close(struct oh__log *log)
 {
-    const struct oh_alloc *a = oh_alloc_default();
     struct timespec until;
 
     if (!log)
         return;
     pthread_mutex_lock(&log->lock);
     log->closing = true;
-    pthread_cond_signal(&log->filled);
+    pthread_cond_signal(&log->asked);
     pthread_mutex_unlock(&log->lock);
     clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += CLOSE_PATIENCE_MS / 1000;
+    until.tv_sec += CLOSE_PATIENCE_S;
     if (pthread_timedjoin_np(log->thread, NULL, &until) != 0)
         return; /* the destination blocks: the process is ending, the thread ends with it */
     if (log->fd != STDERR_FILENO)
         close(log->fd);
-    oh_free(a, log->lines, SLOTS * sizeof *log->lines);
-    oh_free(a, log, sizeof *log);
+    release(log);
 }
 
 void oh__log_reopen(struct oh__log *log, enum oh__log_level level)
@@ -171,7 +190,7 @@ void oh__log_reopen(struct oh__log *log, enum oh__log_level level)
     atomic_store_explicit(&log->level, (int)level, memory_order_relaxed);
     pthread_mutex_lock(&log->lock);
     log->reopen = true;
-    pthread_cond_signal(&log->filled);
+    pthread_cond_signal(&log->asked);
     pthread_mutex_unlock(&log->lock);
 }
 
@@ -180,17 +199,21 @@ bool oh__log_wants(const struct oh__log *log, enum oh__log_level level)
     return (int)level <= atomic_load_explicit(&log->level, memory_order_relaxed);
 }
 
-static void put_time(struct oh_buf *b)
+/* The date changes once a second, so it is written once a second. */
+static void put_time(struct oh__log *log, struct oh_buf *b)
 {
     struct timespec now;
     struct tm tm;
-    char text[40];
 
     clock_gettime(CLOCK_REALTIME, &now);
-    gmtime_r(&now.tv_sec, &tm);
-    oh_buf_put(b, text, strftime(text, sizeof text, "ts=%Y-%m-%dT%H:%M:%S.", &tm));
+    if (now.tv_sec != log->second || log->stamp_n == 0) {
+        gmtime_r(&now.tv_sec, &tm);
+        log->stamp_n = strftime(log->stamp, sizeof log->stamp, "ts=%Y-%m-%dT%H:%M:%S.", &tm);
+        log->second = now.tv_sec;
+    }
     unsigned ms = (unsigned)(now.tv_nsec / 1000000);
 
+    oh_buf_put(b, log->stamp, log->stamp_n);
     oh_buf_char(b, (char)('0' + ms / 100));
     oh_buf_char(b, (char)('0' + ms / 10 % 10));
     oh_buf_char(b, (char)('0' + ms % 10));
@@ -254,29 +277,26 @@ static void put_field(struct oh_buf *b, const struct oh__log_field *f)
 void oh__log_event(struct oh__log *log, enum oh__log_level level, const char *event,
                    const struct oh__log_field *fields, unsigned n)
 {
+    struct oh_buf b;
+
     if (!oh__log_wants(log, level))
         return;
     pthread_mutex_lock(&log->lock);
-    if (log->n == SLOTS) {
+    if (BUFFER_BYTES - log->n < LINE_MAX_BYTES) {
         atomic_fetch_add_explicit(&log->dropped, 1, memory_order_relaxed);
         pthread_mutex_unlock(&log->lock);
         return;
     }
-    struct line *line = &log->lines[(log->head + log->n) % SLOTS];
-    struct oh_buf b;
-
-    oh_buf_init(&b, line->text, sizeof line->text - 1);
-    put_time(&b);
+    oh_buf_init(&b, log->front + log->n, LINE_MAX_BYTES - 1);
+    put_time(log, &b);
     oh_buf_lit(&b, " level=");
     oh_buf_span(&b, oh_span_str(LEVELS[level]));
     oh_buf_lit(&b, " event=");
     oh_buf_span(&b, oh_span_str(event));
     for (unsigned i = 0; i < n; i++)
         put_field(&b, &fields[i]);
-    line->text[b.n++] = '\n';
-    line->n = (uint16_t)b.n;
-    log->n++;
-    pthread_cond_signal(&log->filled);
+    log->front[log->n + b.n] = '\n';
+    log->n += b.n + 1;
     pthread_mutex_unlock(&log->lock);
 }
 
