@@ -16,26 +16,45 @@ static uint64_t token_expiry(const struct oh__serve *s, const struct oh__context
     return s->env->wall + c->call_max / OH__MS;
 }
 
-/* Writes the request for a branch whose flow is known. */
-static int build(struct oh__serve *s, struct oh__context *c, struct oh__proxy_branch *b,
+/* What is to be written for a branch whose flow is known. */
+static struct oh__forward forward_of(const struct oh__serve *s, const struct oh__context *c,
+                                     const struct oh__proxy_branch *b, const struct oh_msg *msg)
+{
+    return (struct oh__forward){.msg = msg,
+                                .in = c->flow,
+                                .out = b->flow,
+                                .uri = oh__branch_uri(b),
+                                .path = oh__branch_path(b),
+                                .rows = oh__context_rows(c),
+                                .credentials = c->credentials ? &msg->rows[c->credentials - 1]
+                                                              : NULL,
+                                .breadth = b->share,
+                                .routes_popped = c->routes_popped,
+                                .strict_upstream = c->strict_upstream,
+                                .record_route = c->record_route && oh__forward_forms_dialog(msg),
+                                .callee_by_flow = b->bound && b->path_n == 0,
+                                .token_expires = token_expiry(s, c)};
+}
+
+/* Writes the request of a branch, with the branch parameter that was reserved. */
+static int build(struct oh__serve *s, const struct oh__context *c, const struct oh__proxy_branch *b,
                  const struct oh_msg *msg, struct oh_span branch, struct oh_span *bytes)
 {
-    struct oh__forward f = {.msg = msg,
-                            .in = c->flow,
-                            .out = b->flow,
-                            .uri = oh__branch_uri(b),
-                            .path = oh__branch_path(b),
-                            .rows = oh__context_rows(c),
-                            .branch = branch,
-                            .credentials = c->credentials ? &msg->rows[c->credentials - 1] : NULL,
-                            .breadth = b->share,
-                            .routes_popped = c->routes_popped,
-                            .strict_upstream = c->strict_upstream,
-                            .record_route = c->record_route && oh__forward_forms_dialog(msg),
-                            .callee_by_flow = b->bound && b->path_n == 0,
-                            .token_expires = token_expiry(s, c)};
+    struct oh__forward f = forward_of(s, c, b, msg);
 
+    f.branch = branch;
     return oh__forward_build(s, &f, bytes);
+}
+
+/* An ACK has no transaction: sending it is all that can be done. */
+static unsigned launch_ack(struct oh__serve *s, struct oh__context *c, struct oh__proxy_branch *b,
+                           const struct oh_msg *msg)
+{
+    struct oh__forward f = forward_of(s, c, b, msg);
+
+    f.breadth = 0;
+    b->state = OH__BRANCH_DONE;
+    return oh__forward_ack(s, &f) ? 0 : 503;
 }
 
 /* A large request to a target that did not ask for UDP goes over TCP (TRN-002). True: b->flow has
@@ -63,6 +82,9 @@ static unsigned launch(struct oh__serve *s, struct oh__context *c, struct oh__pr
     char text[OH_BRANCH_MAX];
     struct oh_span bytes;
     size_t n;
+
+    if (c->method == OH_METHOD_ACK)
+        return launch_ack(s, c, b, msg);
     int err = oh_client_reserve(s->ep, c->loop, &b->client, text, &n);
 
     if (err) {
@@ -257,6 +279,15 @@ static bool start_group(struct oh__serve *s, struct oh__context *c, struct group
     return started || c->looking_up || g->breadth == 0;
 }
 
+/* How long a group is tried while another one waits. Of 64*T1 that the client of anything but an
+ * INVITE waits, no group may take more than a quarter. */
+static uint64_t group_time(const struct oh__context *c)
+{
+    uint64_t quarter = 8 * OH__SEC;
+
+    return c->method == OH_METHOD_INVITE || c->ring_time < quarter ? c->ring_time : quarter;
+}
+
 void oh__branches_run(struct oh__serve *s, struct oh__context *c, const struct oh_msg *msg)
 {
     while (!c->cancelled && !c->stopped) {
@@ -271,7 +302,7 @@ void oh__branches_run(struct oh__serve *s, struct oh__context *c, const struct o
         }
         if (start_group(s, c, &g, msg)) {
             /* Whoever waits behind this group waits no longer than the ring time. */
-            c->ring_at = g.lower + g.waiting ? s->env->now + c->ring_time : OH__NEVER;
+            c->ring_at = g.lower + g.waiting ? s->env->now + group_time(c) : OH__NEVER;
             break;
         }
     }

@@ -9,16 +9,20 @@ void oh__branch_stop(struct oh__serve *s, struct oh__context *c, struct oh__prox
 {
     switch ((enum oh__branch_state)b->state) {
     case OH__BRANCH_WAITING: b->state = OH__BRANCH_DONE; break;
-    case OH__BRANCH_RESOLVING: oh__branch_fail(s, c, b, 487); break;
+    case OH__BRANCH_RESOLVING: oh__branch_fail(s, c, b, b->expired ? 408 : 487); break;
     case OH__BRANCH_TRYING:
     case OH__BRANCH_PROCEEDING:
         if (b->stopped)
             break;
+        /* Nothing but an INVITE can be cancelled; nobody waits for the rest. */
+        if (c->method != OH_METHOD_INVITE) {
+            oh_client_drop(s->ep, b->client);
+            oh__branch_fail(s, c, b, 408);
+            break;
+        }
         b->stopped = true;
         b->c_at = OH__NEVER;
-        /* Nothing but an INVITE can be cancelled; what comes back is awaited all the same. */
-        if (c->method == OH_METHOD_INVITE)
-            oh_client_cancel(s->ep, s->env->now, b->client, rows);
+        oh_client_cancel(s->ep, s->env->now, b->client, rows);
         break;
     case OH__BRANCH_DONE: break;
     }

@@ -8,8 +8,6 @@
 
 #include <assert.h>
 
-#include "serve/loop.h"
-
 /* A look-up is answered by the resolver's own time-out; this one is for an answer that got lost. */
 #define LOOKUP_MAX     (15 * OH__SEC)
 #define BRANCHES_FIRST 1
@@ -68,7 +66,7 @@ static size_t held_size(const struct oh__context *c)
     return (size_t)c->msg_n + c->rows_n + c->account_n + c->aor_n;
 }
 
-static void describe(struct oh__serve *s, struct oh__context *c, const struct oh__request *rq)
+static void describe(const struct oh__serve *s, struct oh__context *c, const struct oh__request *rq)
 {
     const struct oh__settings *settings = s->env->settings;
 
@@ -80,7 +78,6 @@ static void describe(struct oh__serve *s, struct oh__context *c, const struct oh
     c->credentials = rq->credentials ? (uint16_t)(rq->credentials - rq->msg->rows + 1) : 0;
     c->routes_popped = (uint8_t)rq->routes_popped;
     c->strict_upstream = rq->strict_upstream;
-    c->loop = oh__loop_hash(s, rq);
     c->most = (uint16_t)(settings->branches_max ? settings->branches_max : 1);
     c->breadth = breadth_of(s, rq->msg);
     c->timer_c = settings->timer_c;
@@ -105,7 +102,7 @@ static void refuse_full(struct oh__serve *s, const struct oh__request *rq)
 }
 
 struct oh__context *oh__context_new(struct oh__serve *s, const struct oh__request *rq,
-                                    struct oh_span rows)
+                                    struct oh_span rows, uint64_t loop)
 {
     uint64_t handle;
     struct oh__context *c = oh__pool_take(s->contexts, &handle);
@@ -117,8 +114,11 @@ struct oh__context *oh__context_new(struct oh__serve *s, const struct oh__reques
     }
     c->handle = handle;
     describe(s, c, rq);
+    c->loop = loop;
     if (hold(s, c, rq, rows))
-        err = oh_server_new(s->ep, s->env->now, rq->msg, &rq->flow, handle, &c->server);
+        err = rq->msg->method == OH_METHOD_ACK
+                  ? OH_OK
+                  : oh_server_new(s->ep, s->env->now, rq->msg, &rq->flow, handle, &c->server);
     if (err) {
         oh__context_end(s, c);
         if (err != OH_E_DUPLICATE)
@@ -296,7 +296,8 @@ static void check(const struct oh__context *c, uint64_t handle)
     unsigned resolving = 0;
     uint64_t breadth = 0;
 
-    assert(c->handle == handle && c->server && c->held);
+    assert(c->handle == handle && c->held);
+    assert(c->server || c->method == OH_METHOD_ACK);
     assert(c->n <= c->cap && c->n <= c->most);
     for (unsigned i = 0; i < c->n; i++) {
         const struct oh__proxy_branch *b = &c->branches[i];

@@ -93,11 +93,12 @@ struct oh__context {
 /* ---- context.c ---- */
 
 /*
- * Makes a context and its server transaction out of a request; an INVITE gets its 100. NULL: there
- * was no room (503 was sent, without state) or it is a duplicate (nothing was sent).
+ * Makes a context and its server transaction out of a request; an INVITE gets its 100, an ACK has
+ * none. rows: to be added to what is forwarded; loop: oh__loop_hash. NULL: there was no room (503
+ * was sent, without state) or it is a duplicate (nothing was sent).
  */
 struct oh__context *oh__context_new(struct oh__serve *s, const struct oh__request *rq,
-                                    struct oh_span rows);
+                                    struct oh_span rows, uint64_t loop);
 
 /* Ends it; branches that still run are left to the endpoint, which no longer reports to it. */
 void oh__context_end(struct oh__serve *s, struct oh__context *c);

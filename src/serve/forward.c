@@ -338,6 +338,27 @@ int oh__forward_build(struct oh__serve *s, const struct oh__forward *f, struct o
     return err;
 }
 
+bool oh__forward_ack(struct oh__serve *s, struct oh__forward *f)
+{
+    uint8_t random[12];
+    char text[OH_BRANCH_MAX];
+    struct oh_buf branch;
+    struct oh_span bytes;
+
+    oh_buf_init(&branch, text, sizeof text);
+    oh_buf_lit(&branch, "z9hG4bKack");
+    oh__rng_bytes(&s->rng, random, sizeof random);
+    oh_buf_hex(&branch, random, sizeof random);
+    f->branch = oh_buf_view(&branch);
+    if (oh__forward_build(s, f, &bytes) != OH_OK ||
+        oh_endpoint_send(s->ep, &f->out, bytes) != OH_OK) {
+        s->stats.acks_dropped++;
+        return false;
+    }
+    s->stats.forwarded_requests++;
+    return true;
+}
+
 int oh__forward_response(struct oh__serve *s, const struct oh_msg *msg, struct oh_span rows,
                          struct oh_span *bytes)
 {

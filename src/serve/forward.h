@@ -35,6 +35,10 @@ bool oh__forward_next_route(const struct oh_msg *msg, unsigned popped, bool stri
  * (a Route value). */
 int oh__forward_build(struct oh__serve *s, const struct oh__forward *f, struct oh_span *bytes);
 
+/* Sends an ACK of a 2xx on, which belongs to no transaction (RFC 3261 13.2.2.4), with a branch of
+ * its own. False: it could not be. */
+bool oh__forward_ack(struct oh__serve *s, struct oh__forward *f);
+
 /* Takes our Via off a response and adds rows (may be empty), into the arena. OH_OK, OH_E_ABSENT
  * when no other Via is left, OH_E_LIMIT. */
 int oh__forward_response(struct oh__serve *s, const struct oh_msg *msg, struct oh_span rows,

@@ -196,14 +196,16 @@ static bool find_targets(struct oh__serve *s, const struct oh__request *rq,
 
 /* ---- loops and breadth ---- */
 
-/* RFC 5393 4.2.2 and 5.3.3. False: refused. */
-static bool check_loop(struct oh__serve *s, const struct oh__request *rq, unsigned targets)
+/* RFC 5393 4.2.2 and 5.3.3; gives the hash for our own branches. False: refused. */
+static bool check_loop(struct oh__serve *s, const struct oh__request *rq, unsigned targets,
+                       uint64_t *hash)
 {
     const struct oh_msg *m = rq->msg;
     uint32_t breadth = 1;
     int has = oh_msg_number(m, OH_HEADER_MAX_BREADTH, &breadth);
 
-    if (oh__loop_found(s, m, oh__loop_hash(s, rq))) {
+    *hash = oh__loop_hash(s, rq);
+    if (oh__loop_found(s, m, *hash)) {
         s->stats.loops++;
         oh__refuse_simply(s, rq, 482, "the request came back unchanged: it runs in a circle",
                           "look for a forwarding or a Contact that leads back to the same user");
@@ -224,13 +226,13 @@ static bool check_loop(struct oh__serve *s, const struct oh__request *rq, unsign
 
 /* Makes the context and starts its branches. */
 static void start(struct oh__serve *s, struct oh__request *rq, struct oh_span rows,
-                  const struct oh__targets *set)
+                  const struct oh__targets *set, uint64_t loop)
 {
-    struct oh__context *c = oh__context_new(s, rq, rows);
+    struct oh__context *c = oh__context_new(s, rq, rows, loop);
 
     if (!c)
         return;
-    if (c->aor_n)
+    if (c->aor_n && c->method == OH_METHOD_INVITE)
         c->version = oh__location_version(s->shared->location, rq->aor);
     for (unsigned i = 0; i < set->n; i++)
         if (oh__context_add(s, c, &set->v[i]) != OH_OK && c->n == 0)
@@ -243,17 +245,19 @@ void oh__proxy_run(struct oh__serve *s, struct oh__request *rq)
 {
     struct oh__policy_result policy;
     struct oh__targets set;
+    uint64_t loop;
 
     if (!ask_policy(s, rq, &policy))
         return;
     if (rq->role == OH__ROLE_FOREIGN && !may_relay(s, rq))
         return;
-    if (!find_targets(s, rq, &policy, &set) || !check_loop(s, rq, set.n))
+    if (!find_targets(s, rq, &policy, &set) || !check_loop(s, rq, set.n, &loop))
         return;
     if (rq->role == OH__ROLE_LOCAL && rq->domain->mode == OH__DOMAIN_REDIRECT && !rq->msg->to_tag.n)
         oh__redirect_run(s, rq, &set);
     else
-        start(s, rq, policy.verdict == OH__POLICY_ROUTE ? policy.headers : oh_span(NULL, 0), &set);
+        start(s, rq, policy.verdict == OH__POLICY_ROUTE ? policy.headers : oh_span(NULL, 0), &set,
+              loop);
 }
 
 /* The target inside a dialog: the token's flow, or the next Route or Request-URI. */
@@ -265,58 +269,32 @@ static struct oh__candidate dialog_target(const struct oh__request *rq)
                                   .q = 1000};
 }
 
-/* The flow of an ACK, which cannot wait for a look-up. */
-static bool ack_flow(struct oh__serve *s, const struct oh__request *rq, struct oh_flow *out)
+/* An ACK over a flow needs nothing that is kept; a name of the next hop has to be looked up first.
+ */
+static void forward_ack(struct oh__serve *s, struct oh__request *rq, const struct oh__targets *set)
 {
-    struct oh_address address;
-    struct oh__target target;
-    struct oh_uri uri = rq->uri;
-
-    if (rq->token.kind == OH__TOKEN_FLOW) {
-        *out = rq->token.flow;
-        return true;
-    }
-    if (rq->has_route && (oh_address_decode(rq->route, &address, NULL) != OH_OK ||
-                          oh_uri_parse(address.uri, &uri, NULL) != OH_OK))
-        return false;
-    return oh__target_of(&uri, &target) == OH_OK &&
-           oh__target_flow(s->env->settings, &rq->flow, target.transport, &target.addr, out) ==
-               OH_OK;
-}
-
-/* An ACK of a 2xx belongs to no transaction (RFC 3261 13.2.2.4): it goes on by itself, with a
- * branch of its own. */
-static void forward_ack(struct oh__serve *s, const struct oh__request *rq)
-{
-    uint8_t random[12];
-    char text[OH_BRANCH_MAX];
-    struct oh_buf branch;
-    struct oh_span bytes;
     struct oh__forward f = {.msg = rq->msg,
                             .in = rq->flow,
+                            .out = rq->token.flow,
                             .uri = rq->uri_text,
                             .credentials = rq->credentials,
                             .routes_popped = rq->routes_popped,
                             .strict_upstream = rq->strict_upstream};
 
-    oh_buf_init(&branch, text, sizeof text);
-    oh_buf_lit(&branch, "z9hG4bKack");
-    oh__rng_bytes(&s->rng, random, sizeof random);
-    oh_buf_hex(&branch, random, sizeof random);
-    f.branch = oh_buf_view(&branch);
-    if (ack_flow(s, rq, &f.out) && oh__forward_build(s, &f, &bytes) == OH_OK &&
-        oh_endpoint_send(s->ep, &f.out, bytes) == OH_OK)
-        s->stats.forwarded_requests++;
+    if (rq->token.kind == OH__TOKEN_FLOW)
+        oh__forward_ack(s, &f);
     else
-        s->stats.acks_dropped++;
+        start(s, rq, oh_span(NULL, 0), set, 0);
 }
 
 void oh__proxy_dialog(struct oh__serve *s, struct oh__request *rq)
 {
     struct oh__candidate target = dialog_target(rq);
+    struct oh__targets set = {.n = 1, .max = 1, .v = &target};
+    uint64_t loop;
 
     if (rq->msg->method == OH_METHOD_ACK)
-        forward_ack(s, rq);
-    else if (check_loop(s, rq, 1))
-        start(s, rq, oh_span(NULL, 0), &(struct oh__targets){.n = 1, .max = 1, .v = &target});
+        forward_ack(s, rq, &set);
+    else if (check_loop(s, rq, 1, &loop))
+        start(s, rq, oh_span(NULL, 0), &set, loop);
 }

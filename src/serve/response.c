@@ -191,6 +191,10 @@ static void finish(struct oh__serve *s, struct oh__context *c, unsigned code,
 {
     struct oh__request rq;
 
+    if (c->method == OH_METHOD_ACK) { /* gets no answer, whatever became of it */
+        oh__context_end(s, c);
+        return;
+    }
     if (msg && code != 503) {
         send_up(s, c->server, NULL, msg,
                 challenges(code) ? oh__cbuf_view(c->challenges) : oh_span(NULL, 0));
