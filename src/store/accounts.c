@@ -1,3 +1,7 @@
+/*
+ * Accounts as rows. The database keeps texts as they are given; what they mean
+ * (decoded, lower case, hashed) is decided by whoever makes and reads them.
+ */
 #define _XOPEN_SOURCE 700
 
 #include "store/files.h"
@@ -6,6 +10,7 @@
 /* Bytes of a user, domain, authentication name, realm or display name. */
 #define TEXT_MAX 255
 
+/* SQLITE_STATIC: the text is only read until the statement is reset, which is before we return. */
 static int bind_text(sqlite3_stmt *stmt, int at, struct oh_span s)
 {
     return sqlite3_bind_text64(stmt, at, s.n ? s.p : "", s.n, SQLITE_STATIC, SQLITE_UTF8);
@@ -47,6 +52,7 @@ static int check_row(const struct oh__account_row *row)
     return OH_OK;
 }
 
+/* One row, inside of a transaction. */
 static int put_row(struct oh__db *db, const struct oh__account_row *row, char why[OH__STORE_WHY])
 {
     sqlite3_stmt *stmt = db->stmt[OH__DB_ACCOUNT_PUT];
@@ -65,6 +71,7 @@ static int put_row(struct oh__db *db, const struct oh__account_row *row, char wh
     return oh__db_run(db, OH__DB_ACCOUNT_PUT, "write", why);
 }
 
+/* All rows or none; the disk has them when COMMIT has returned. */
 static int put_rows(struct oh__db *db, const struct oh__account_row *rows, size_t n,
                     char why[OH__STORE_WHY])
 {
@@ -126,6 +133,7 @@ int oh__store_account_remove(struct oh__store *store, struct oh_span user, struc
     return rc == OH_OK || rc == OH_E_ABSENT ? rc : OH_E_IO;
 }
 
+/* A column's text, which lives until the statement's next step. */
 static struct oh_span column(sqlite3_stmt *stmt, int at)
 {
     const char *p = (const char *)sqlite3_column_text(stmt, at);

@@ -1,3 +1,9 @@
+/*
+ * A sentence about a failure names what was being done, the file, the system's
+ * reason and, where there is one, the remedy. errno is kept on the way to
+ * whoever writes the sentence; codes travel separately, because callers decide
+ * by them (a full disk is answered, a broken one is not written to again).
+ */
 #define _XOPEN_SOURCE 700
 
 #include "store/files.h"
@@ -62,6 +68,7 @@ int oh__files_write(int fd, const void *p, size_t n, uint64_t at)
 {
     const char *from = p;
 
+    /* Usually one call; less than all is written when a signal or a limit comes in between. */
     while (n > 0) {
         ssize_t done = pwrite(fd, from, n, (off_t)at);
 
@@ -100,6 +107,8 @@ int oh__files_read(int fd, void *p, size_t n, uint64_t at, size_t *got)
     return OH_OK;
 }
 
+/* An existing directory keeps its mode: whoever widened it had a reason, the files are 0600 anyway.
+ */
 int oh__files_dir(int at_fd, const char *path, bool make)
 {
     if (make && mkdirat(at_fd, path, 0700) != 0 && errno != EEXIST)
@@ -128,6 +137,7 @@ static int copy_bytes(int from, int to)
 
 int oh__files_copy(int from_fd, int to_dir, const char *name)
 {
+    /* O_EXCL: nothing that is there already may be written into, least of all by a link. */
     int to = openat(to_dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     int rc, err;
 

@@ -38,7 +38,10 @@ static int flush(struct oh__journal *j)
     return rc;
 }
 
-/* Goes on in a new segment. The old one stays in use when there is none. */
+/*
+ * Goes on in a new segment. The old one stays in use when there is none: smaller records may still
+ * have their place in it, and what it holds is committed as before.
+ */
 static int turn(struct oh__journal *j)
 {
     struct oh__segment *fresh;
@@ -97,6 +100,8 @@ int oh__journal_append(struct oh__journal *journal, struct oh_span aor, uint64_t
         return rc;
     if ((rc = make_room(j, size)) != OH_OK)
         return rc;
+    /* Drawn under the caller's lock, so that the records of one AOR have it in the order of
+     * changes. */
     r.lsn = atomic_fetch_add(&j->store->lsn, 1) + 1;
     oh__record_put(j->batch + j->batch_n, j->segment->seed, &r);
     j->batch_n += size;

@@ -82,6 +82,7 @@ struct oh__store {
     uint64_t live_bytes;   /* of the last snapshot */
     bool suspect;          /* a sync failed: a snapshot makes good what may be lost */
     bool replayed;         /* before that, a snapshot would lose what was not loaded */
+    atomic_bool full;      /* the disk had no room for a segment, a moment ago */
     atomic_bool dir_dirty; /* names changed since the directory's last sync */
 };
 

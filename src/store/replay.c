@@ -78,6 +78,7 @@ static int read_head(struct replay *r, int fd, const char *name, struct oh__file
     return OH_E_ABSENT;
 }
 
+/* One file; that it ends in something that is no record is how every file of this kind ends. */
 static int replay_segment(struct replay *r, const struct oh__segment *s)
 {
     int fd = openat(r->store->bind_fd, s->name, O_RDONLY | O_CLOEXEC);
@@ -125,6 +126,7 @@ static int visit_snapshot(struct replay *r, struct oh__scan *scan, bool *complet
     return rc == OH_E_ABSENT ? OH_OK : rc;
 }
 
+/* A snapshot was synced before it got its name: one without its end is damaged, not torn. */
 static int replay_snapshot(struct replay *r, int fd, const struct oh__file_head *head)
 {
     struct oh__scan scan;
@@ -142,6 +144,7 @@ static int replay_snapshot(struct replay *r, int fd, const struct oh__file_head 
     return rc;
 }
 
+/* For qsort; sequences are unique. */
 static int newest_first(const void *a, const void *b)
 {
     uint64_t x = (*(struct oh__segment *const *)a)->sequence;
@@ -184,9 +187,11 @@ int oh__store_replay(struct oh__store *store,
 
     oh__why(why, "%s", "");
     sqlite3_randomness(sizeof(r.seen.key), &r.seen.key);
-    rc = store->dir ? oh__snapshot_open(store->bind_fd, &fd, &head) : OH_E_ABSENT;
+    rc = store->bind_fd >= 0 ? oh__snapshot_open(store->bind_fd, &fd, &head) : OH_E_ABSENT;
     if (rc == OH_E_CORRUPT)
         report(&r, OH__SNAPSHOT_NAME, "its head", OH__FILE_HEAD, 0);
+    /* Without its floor everything counts that is in the segments: too much is better than nothing.
+     */
     if (rc == OH_OK || rc == OH_E_ABSENT || rc == OH_E_CORRUPT) {
         r.floor = rc == OH_OK ? head.floor : 0;
         rc = replay_segments(&r);
@@ -202,7 +207,7 @@ int oh__store_replay(struct oh__store *store,
         return rc;
     pthread_mutex_lock(&store->lock);
     store->replayed = true;
-    store->suspect = r.damaged_files > 0;
+    store->suspect = r.damaged_files > 0; /* a new snapshot leaves the damage behind */
     pthread_mutex_unlock(&store->lock);
     return OH_OK;
 }

@@ -18,6 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* A segment without a file. */
 static struct oh__segment *segment_new(void)
 {
     struct oh__segment *s = oh_alloc_zero(oh_alloc_default(), 1, sizeof(*s));
@@ -27,6 +28,7 @@ static struct oh__segment *segment_new(void)
     return s;
 }
 
+/* Closes its file, which stays where it is. */
 static void segment_free(struct oh__segment *s)
 {
     if (s->fd >= 0)
@@ -157,6 +159,7 @@ static int make_spare(struct oh__store *store, uint64_t sequence, struct oh__seg
 
     if (!s)
         return OH_E_NOMEM;
+    /* A name that replay does not look at, until the head is written. */
     snprintf(s->name, sizeof(s->name), "spare-%" PRIu64 ".log", sequence);
     s->fd = openat(store->bind_fd, s->name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     err = s->fd < 0 ? errno : posix_fallocate(s->fd, 0, (off_t)store->segment_bytes);
@@ -202,33 +205,49 @@ static int dedicate(struct oh__store *store, struct oh__segment *s, unsigned wor
     return OH_OK;
 }
 
-int oh__segment_take(struct oh__store *store, unsigned worker, struct oh__segment **out)
+/* Takes a spare, or only the number for a new one; *sequence gets the segment's own number. */
+static struct oh__segment *take_spare(struct oh__store *store, uint64_t *sequence)
 {
     struct oh__segment *s;
-    int rc = OH_OK;
 
     pthread_mutex_lock(&store->lock);
     s = store->spares;
     if (s) {
         store->spares = s->next;
         store->spares_n--;
-    } else {
-        rc = make_spare(store, store->next_sequence++, &s);
     }
-    if (rc == OH_OK) {
-        rc = dedicate(store, s, worker, store->next_sequence++);
-        if (rc != OH_OK) {
-            unlinkat(store->bind_fd, s->name, 0);
-            segment_free(s);
-        }
-    }
-    if (rc == OH_OK) {
-        s->next = store->segments;
-        store->segments = s;
-        *out = s;
-    }
+    *sequence = store->next_sequence++;
     pthread_mutex_unlock(&store->lock);
-    return rc;
+    return s;
+}
+
+int oh__segment_take(struct oh__store *store, unsigned worker, struct oh__segment **out)
+{
+    uint64_t sequence;
+    struct oh__segment *s = take_spare(store, &sequence);
+    int rc = OH_OK;
+
+    /* While the disk is full nobody asks it again for every REGISTER: once a second is enough. */
+    if (!s && store->full)
+        return OH_E_FULL;
+    if (!s)
+        rc = make_spare(store, sequence, &s);
+    if (rc == OH_E_FULL)
+        store->full = true;
+    if (rc != OH_OK)
+        return rc;
+    rc = dedicate(store, s, worker, sequence);
+    if (rc != OH_OK) {
+        unlinkat(store->bind_fd, s->name, 0);
+        segment_free(s);
+        return rc;
+    }
+    pthread_mutex_lock(&store->lock);
+    s->next = store->segments;
+    store->segments = s;
+    pthread_mutex_unlock(&store->lock);
+    *out = s;
+    return OH_OK;
 }
 
 void oh__segment_close(struct oh__store *store, struct oh__segment *segment)
@@ -289,12 +308,33 @@ uint64_t oh__segments_cover(struct oh__store *store)
     return floor;
 }
 
-/* Keeps a covered segment as a spare; false when it is not of the right size or cannot be kept. */
+static void push_spare(struct oh__store *store, struct oh__segment *s)
+{
+    pthread_mutex_lock(&store->lock);
+    s->next = store->spares;
+    store->spares = s;
+    store->spares_n++;
+    pthread_mutex_unlock(&store->lock);
+}
+
+/* How many spares are missing; only the background thread adds any. */
+static unsigned spares_missing(struct oh__store *store)
+{
+    unsigned n;
+
+    pthread_mutex_lock(&store->lock);
+    n = store->spares_n;
+    pthread_mutex_unlock(&store->lock);
+    return n < OH__SPARES ? OH__SPARES - n : 0;
+}
+
+/* Makes a spare of a segment that is in no list; false when it is not of the right size or cannot.
+ */
 static bool keep(struct oh__store *store, struct oh__segment *s)
 {
     char name[OH__NAME_ROOM];
 
-    if (store->spares_n >= OH__SPARES || s->size != store->segment_bytes)
+    if (s->size != store->segment_bytes || spares_missing(store) == 0)
         return false;
     if (s->fd < 0)
         s->fd = openat(store->bind_fd, s->name, O_RDWR | O_CLOEXEC);
@@ -303,14 +343,15 @@ static bool keep(struct oh__store *store, struct oh__segment *s)
         return false;
     memcpy(s->name, name, sizeof(name));
     s->sequence = 0;
-    s->next = store->spares;
-    store->spares = s;
-    store->spares_n++;
+    push_spare(store, s);
     return true;
 }
 
-void oh__segments_uncover(struct oh__store *store, bool done)
+/* Takes the covered segments out of the list, or only their marks when the snapshot failed. */
+static struct oh__segment *take_covered(struct oh__store *store, bool done)
 {
+    struct oh__segment *covered = NULL;
+
     pthread_mutex_lock(&store->lock);
     for (struct oh__segment **at = &store->segments; *at;) {
         struct oh__segment *s = *at;
@@ -322,40 +363,53 @@ void oh__segments_uncover(struct oh__store *store, bool done)
         }
         *at = s->next;
         store->closed_bytes -= s->size;
+        s->next = covered;
+        covered = s;
+    }
+    pthread_mutex_unlock(&store->lock);
+    return covered;
+}
+
+void oh__segments_uncover(struct oh__store *store, bool done)
+{
+    struct oh__segment *covered = take_covered(store, done);
+
+    /* Removing large files takes its time, and a worker that needs a segment does not wait for it.
+     */
+    while (covered) {
+        struct oh__segment *s = covered;
+
+        covered = s->next;
         store->dir_dirty = true;
         if (keep(store, s))
             continue;
         unlinkat(store->bind_fd, s->name, 0);
         segment_free(s);
     }
-    pthread_mutex_unlock(&store->lock);
 }
 
 int oh__segments_prepare(struct oh__store *store)
 {
-    for (;;) {
+    store->full = false;
+    while (spares_missing(store)) {
         struct oh__segment *s;
         uint64_t sequence;
-        bool enough;
         int rc;
 
         pthread_mutex_lock(&store->lock);
-        enough = store->spares_n >= OH__SPARES;
-        sequence = enough ? 0 : store->next_sequence++;
+        sequence = store->next_sequence++;
         pthread_mutex_unlock(&store->lock);
-        if (enough)
-            return OH_OK;
         rc = make_spare(store, sequence, &s);
+        if (rc == OH_E_FULL)
+            store->full = true;
         if (rc != OH_OK)
             return rc;
-        pthread_mutex_lock(&store->lock);
-        s->next = store->spares;
-        store->spares = s;
-        store->spares_n++;
-        pthread_mutex_unlock(&store->lock);
+        push_spare(store, s);
     }
+    return OH_OK;
 }
 
+/* The store is being closed: nobody else is there to lock out. */
 static void free_list(struct oh__segment **list)
 {
     while (*list) {

@@ -19,6 +19,7 @@
 /* Records are gathered up to this much for one write. */
 #define WRITE_BYTES (4u * OH__RECORD_MAX)
 
+/* A file that grows by records. */
 struct writer {
     int fd;
     uint32_t seed;
@@ -28,6 +29,7 @@ struct writer {
     uint64_t records;
 };
 
+/* Writes what was gathered. */
 static int write_out(struct writer *w)
 {
     int rc = oh__files_write(w->fd, w->buf, w->n, w->at);
@@ -39,6 +41,7 @@ static int write_out(struct writer *w)
     return rc;
 }
 
+/* Gathers a record; its texts may go when this returns. */
 static int add(struct writer *w, const struct oh__record *r)
 {
     size_t size = oh__record_size(r->aor, r->body);
@@ -197,6 +200,7 @@ int oh__store_compact(struct oh__store *store,
         rc = OH_E_IO;
     }
     if (oh__store_wants_compaction(store)) {
+        /* The floor first, then the table: see parts.h. */
         from.floor = oh__segments_cover(store);
         snap = oh__snapshot_write(store->bind_fd, &from, &size);
         oh__segments_uncover(store, snap == OH_OK);

@@ -1,3 +1,10 @@
+/*
+ * Opening a state directory goes from the outside in: the directory, its lock,
+ * the database, the bindings, the journals. Each step fails with a sentence of
+ * its own, because a server that does not start is where operators lose most
+ * time. Nothing below the lock is touched without it, so two servers can never
+ * repair, upgrade or clean up the same files at once.
+ */
 #define _XOPEN_SOURCE 700
 
 #include "store/store.h"
@@ -16,6 +23,7 @@
 
 #define WORKERS_MAX 1024u
 
+/* The directory and its lock, which is held until the store is closed. */
 static int open_dir(struct oh__store *store, char why[OH__STORE_WHY])
 {
     store->dir_fd = oh__files_dir(AT_FDCWD, store->dir, !store->read_only);
@@ -33,14 +41,18 @@ static int open_dir(struct oh__store *store, char why[OH__STORE_WHY])
 static int open_bindings(struct oh__store *store, char why[OH__STORE_WHY])
 {
     store->bind_fd = oh__files_dir(store->dir_fd, OH__BINDINGS_NAME, !store->read_only);
+    if (store->bind_fd < 0 && store->read_only && errno == ENOENT)
+        return OH_OK;
     if (store->bind_fd < 0)
         return oh__files_fail(why, errno, "open the bindings in", store->dir);
+    /* New names are on disk before anything is promised that depends on them. */
     if (!store->read_only &&
         (fsync(store->dir_fd) != 0 || oh__files_sync_parent(store->dir) != OH_OK))
         return oh__files_fail(why, errno, "sync", store->dir);
     return oh__segments_find(store, why);
 }
 
+/* A batch of half a megabyte for each worker; pages of it that are never used cost nothing. */
 static int open_journals(struct oh__store *store)
 {
     const struct oh_alloc *heap = oh_alloc_default();
@@ -100,6 +112,7 @@ int oh__store_open(const struct oh__store_options *options, struct oh__store **o
     struct oh__store *store = oh_alloc_zero(oh_alloc_default(), 1, sizeof(*store));
     int rc;
 
+    /* Stands unless a step says something better, or all succeed. */
     oh__why(why, "out of memory for the store");
     if (!store)
         return OH_E_NOMEM;
@@ -124,6 +137,7 @@ int oh__store_open(const struct oh__store_options *options, struct oh__store **o
     return OH_OK;
 }
 
+/* What was never opened is -1. */
 static void close_fd(int fd)
 {
     if (fd >= 0)
@@ -148,7 +162,7 @@ void oh__store_close(struct oh__store *store)
     oh__db_close(&store->db);
     close_fd(store->bind_fd);
     close_fd(store->dir_fd);
-    close_fd(store->lock_fd);
+    close_fd(store->lock_fd); /* the next owner finds everything written */
     pthread_mutex_destroy(&store->lock);
     oh_free(heap, store->dir, store->dir_room);
     oh_free(heap, store, sizeof(*store));

@@ -1,3 +1,8 @@
+/*
+ * Open addressing in one array: a million AORs are 2^21 slots of 24 bytes, 50
+ * MB for the second that a start takes, and one miss of the cache for each
+ * record. The MAC needs no further hashing to choose a slot.
+ */
 #include "store/versions.h"
 
 /* Three quarters full is as far as linear probing stays short. */
@@ -17,6 +22,7 @@ static struct oh__version_slot *find(const struct oh__versions *v, const uint64_
     return &v->slots[i];
 }
 
+/* Twice as many slots, or the first ones. */
 static int grow(struct oh__versions *v)
 {
     struct oh__versions wide = {.key = v->key, .cap = v->cap ? v->cap * 2 : 1024, .used = v->used};
@@ -33,6 +39,7 @@ static int grow(struct oh__versions *v)
     return OH_OK;
 }
 
+/* The AOR's name in the table. */
 static void mac_of(const struct oh__versions *v, struct oh_span aor, uint64_t mac[2])
 {
     uint8_t bytes[16];

@@ -68,7 +68,7 @@ static void everything_is_private(void **state)
     assert_int_equal(mode_of(test_dir_path(&d, "state/bindings")), 0700);
     assert_int_equal(mode_of(test_dir_path(&d, "state/offhook.db")), 0600);
     assert_int_equal(mode_of(test_dir_path(&d, "state/lock")), 0600);
-    assert_int_equal(mode_of(test_dir_path(&d, "state/bindings/0-2.log")), 0600);
+    assert_int_equal(mode_of(test_dir_path(&d, "state/bindings/0-1.log")), 0600);
     oh__store_close(s);
     umask(mask);
     test_dir_remove(&d);
@@ -105,6 +105,7 @@ static void one_owner_at_a_time(void **state)
 static void directories_that_cannot_be_used(void **state)
 {
     struct test_dir d;
+    struct test_seen seen;
     struct oh__store *s;
 
     (void)state;
@@ -116,6 +117,13 @@ static void directories_that_cannot_be_used(void **state)
     write_file(test_dir_path(&d, "file"), "x", 1);
     assert_int_not_equal(open_with(&d, test_dir_path(&d, "file"), false, &s), OH_OK);
     assert_non_null(strstr(d.why, "Not a directory"));
+    /* A state whose bindings' directory is missing may be looked at. */
+    oh__store_close(test_dir_open(&d, 1, 16384));
+    assert_int_equal(rmdir(test_dir_path(&d, "state/bindings")), 0);
+    assert_int_equal(open_with(&d, d.state, true, &s), OH_OK);
+    assert_int_equal(test_replay(&d, s, &seen), OH_OK);
+    assert_int_equal(seen.calls, 0);
+    oh__store_close(s);
     test_dir_remove(&d);
 }
 
