@@ -12,11 +12,6 @@
 #include "cmd/cmd.h"
 #include "host/config.h"
 
-#define SCHEMA_VERSION 1
-#define EXIT_OK        0
-#define EXIT_USAGE     2
-#define EXIT_REFUSED   9
-
 static const char usage[] =
     "usage: offhook check [-o text|json] FILE\n"
     "       offhook check --reference\n"
@@ -90,7 +85,7 @@ static void print_json(const char *file, int result, const struct oh__config_rep
 
     for (unsigned i = 0; i < report->n; i++)
         json_array_append_new(problems, json_problem(&report->problems[i]));
-    json_object_set_new(all, "schema_version", json_integer(SCHEMA_VERSION));
+    json_object_set_new(all, "schema_version", json_integer(OH__SCHEMA_VERSION));
     json_object_set_new(all, "file", json_text(file));
     json_object_set_new(all, "ok", json_boolean(result == OH_OK));
     json_object_set_new(all, "problems", problems);
@@ -123,7 +118,7 @@ static int check_file(const struct options *o)
 
     if (!report) {
         fputs("offhook check: out of memory\n", stderr);
-        return EXIT_REFUSED;
+        return OH__EXIT_REFUSED;
     }
     e = oh__config_load(o->file, NULL, &config, report);
     if (o->json)
@@ -136,7 +131,7 @@ static int check_file(const struct options *o)
         fprintf(stderr, "%s: %s\n", o->file, oh_error_text(e));
     oh__config_unref(config);
     oh_free(oh_alloc_default(), report, sizeof(*report));
-    return e == OH_OK ? EXIT_OK : EXIT_REFUSED;
+    return e == OH_OK ? OH__EXIT_OK : OH__EXIT_REFUSED;
 }
 
 int oh__cmd_check(int argc, char **argv)
@@ -145,7 +140,7 @@ int oh__cmd_check(int argc, char **argv)
 
     if (!parse(argc, argv, &o)) {
         fputs(usage, stderr);
-        return EXIT_USAGE;
+        return OH__EXIT_USAGE;
     }
     if (o.help)
         fputs(usage, stdout);
@@ -153,5 +148,5 @@ int oh__cmd_check(int argc, char **argv)
         oh__config_reference(stdout);
     else
         return check_file(&o);
-    return EXIT_OK;
+    return OH__EXIT_OK;
 }

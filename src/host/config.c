@@ -215,6 +215,8 @@ static int run_file(struct oh__loader *ld)
         return OH_E_NOMEM;
     oh__sandbox_budget(ld->sandbox, LOAD_STEPS);
     e = oh__loader_run(ld);
+    /* What was set before an error is checked, too; a fresh budget makes up for a spent one. */
+    oh__sandbox_budget(ld->sandbox, LOAD_STEPS);
     if (e != OH_E_NOMEM && e != OH_E_IO)
         oh__loader_apply(ld);
     return e;

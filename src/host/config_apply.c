@@ -374,7 +374,7 @@ void oh__loader_apply(struct oh__loader *ld)
     lua_pushcfunction(L, apply_all);
     if (oh__sandbox_call(ld->sandbox, 0, 0) == OH_OK)
         return;
-    oh__loader_problem(ld, "", OH__POSITION_KEY, "%s", lua_tostring(L, -1));
+    oh__loader_problem(ld, "", OH__POSITION_KEY, "%s", oh__sandbox_error(ld->sandbox));
     lua_pop(L, 1);
 }
 

@@ -413,7 +413,7 @@ int oh__loader_run(struct oh__loader *ld)
     if (e == OH_OK)
         e = oh__sandbox_call(sb, 0, 0);
     if (e != OH_OK) {
-        report_message(ld, lua_tostring(L, -1));
+        report_message(ld, oh__sandbox_error(sb));
         lua_pop(L, 1);
         e = e == OH_E_NOMEM ? e : OH_E_SYNTAX;
     }

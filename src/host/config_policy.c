@@ -97,9 +97,14 @@ static int run_protected(lua_State *L)
 /* Writes why a run failed: "on_call: office.lua:12: attempt to ...". */
 static void put_failure(struct oh__policy_lua *p, const struct run *run)
 {
+    const char *message = oh__sandbox_error(p->sandbox);
     char text[320];
-    int n = snprintf(text, sizeof(text), "%s: %s", oh__schema_function(run->point).name,
-                     lua_tostring(p->sandbox->L, -1));
+    int n;
+
+    /* Lua has no room for more than these words, and no place. */
+    if (strcmp(message, "not enough memory") == 0)
+        message = "not enough memory: more than limits.policy_memory, or a text above 64 KiB";
+    n = snprintf(text, sizeof(text), "%s: %s", oh__schema_function(run->point).name, message);
 
     if (n < 0)
         n = 0;

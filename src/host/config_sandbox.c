@@ -305,11 +305,15 @@ int oh__sandbox_call(struct oh__sandbox *sb, int args, int results)
     lua_sethook(L, NULL, 0, 0);
     if (status == LUA_OK)
         return OH_OK;
-    if (lua_type(L, -1) != LUA_TSTRING) {
-        lua_pop(L, 1);
-        lua_pushliteral(L, "failed while it reported an error");
-    }
     return sb->spent || status == LUA_ERRMEM ? OH_E_LIMIT : OH_E_STATE;
+}
+
+const char *oh__sandbox_error(struct oh__sandbox *sb)
+{
+    /* Nothing may be converted or pushed here: outside of protected mode that could end the
+     * process. */
+    return lua_type(sb->L, -1) == LUA_TSTRING ? lua_tostring(sb->L, -1)
+                                              : "failed while it reported an error";
 }
 
 int oh__sandbox_compile(struct oh__sandbox *sb, struct oh_span text, const char *chunk_name)

@@ -51,14 +51,17 @@ void oh__sandbox_charge(lua_State *L, size_t units);
 
 /*
  * Calls the function below its arguments on the stack. OH_OK; OH_E_LIMIT when
- * the budget or memory is over; OH_E_STATE for another error. On failure one
- * text, the error, is on the stack.
+ * the budget or memory is over; OH_E_STATE for another error. On failure the
+ * error is on top of the stack, for oh__sandbox_error.
  */
 int oh__sandbox_call(struct oh__sandbox *sb, int args, int results);
 
+/* The text of the error on top of the stack; valid while it is there, never NULL. */
+const char *oh__sandbox_error(struct oh__sandbox *sb);
+
 /*
  * Compiles a text (never byte code) with the sandbox's environment and leaves
- * it on the stack. OH_OK; OH_E_SYNTAX or OH_E_NOMEM with a text on the stack.
+ * it on the stack. OH_OK; OH_E_SYNTAX or OH_E_NOMEM with the error on the stack.
  */
 int oh__sandbox_compile(struct oh__sandbox *sb, struct oh_span text, const char *chunk_name);
 

@@ -106,6 +106,16 @@ static ptrdiff_t plain_find(lua_State *L, struct oh_span s, struct oh_span what,
     return -1;
 }
 
+/* A pattern without any of Lua's special characters is a plain text, even for a long subject. */
+static bool is_plain(struct oh_span pattern)
+{
+    for (size_t i = 0; i < pattern.n; i++) {
+        if (pattern.p[i] && strchr("^$*+?.([%-", pattern.p[i]))
+            return false;
+    }
+    return true;
+}
+
 static int find_or_match(lua_State *L, bool find)
 {
     struct oh_span s = text_arg(L, 1), pattern = text_arg(L, 2);
@@ -117,7 +127,7 @@ static int find_or_match(lua_State *L, bool find)
         lua_pushnil(L);
         return 1;
     }
-    if (find && lua_toboolean(L, 4)) {
+    if (find && (lua_toboolean(L, 4) || is_plain(pattern))) {
         ptrdiff_t found = plain_find(L, s, pattern, at);
 
         if (found < 0) {

@@ -2,6 +2,7 @@
  * Policy functions: what they see, what they may answer, and that no policy,
  * however hostile, holds a worker or reaches anything outside.
  */
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,6 +17,7 @@
 #include <offhook/error.h>
 
 #include "host/policy_lua.h"
+#include "unit/alloc_fail.h"
 
 #define SEC UINT64_C(1000000000)
 
@@ -112,7 +114,7 @@ static const char invite[] = "INVITE sip:b%6Fb@Example.com;x=1 SIP/2.0\r\n"
 
 static int run_on(struct fixture *f, struct oh__policy *policy, enum oh__policy_point point)
 {
-    static struct oh_msg msg;
+    static _Thread_local struct oh_msg msg;
     struct oh_flow flow = {.transport = OH_TRANSPORT_UDP};
     struct oh__policy_request r = {.msg = &msg,
                                    .flow = &flow,
@@ -582,6 +584,56 @@ static void test_shared_is_bounded(void **state)
     fix_close(&f);
 }
 
+static void *count_thread(void *arg)
+{
+    struct fixture *f = arg;
+
+    for (int i = 0; i < 200; i++)
+        assert_int_equal(run(f), OH_OK);
+    return NULL;
+}
+
+/* Two workers, each with its own state and arena, on one `shared`: no count is lost. */
+static void test_shared_between_threads(void **state)
+{
+    struct fixture a, b;
+    pthread_t thread;
+
+    (void)state;
+    fix_open(&a, "function on_call(r) for i = 1, 20 do shared.count('n', '1 h') end end\n"
+                 "function on_request(r)\n"
+                 "  return reply{ 480, reason = shared.get('n') .. '' } end\n");
+    b = a;
+    oh_arena_init(&b.arena, oh_alloc_default(), 1 << 20);
+    assert_int_equal(oh__policy_lua_new(a.config, a.shared, &b.policy), OH_OK);
+    assert_int_equal(pthread_create(&thread, NULL, count_thread, &b), 0);
+    count_thread(&a);
+    pthread_join(thread, NULL);
+    assert_int_equal(run_on(&a, a.policy, OH__POLICY_ON_REQUEST), OH_OK);
+    assert_true(span_is(a.result.reason, "8000"));
+    oh__policy_lua_free(b.policy);
+    oh_arena_done(&b.arena);
+    fix_close(&a);
+}
+
+static void shared_scenario(struct test_heap *h, void *arg)
+{
+    struct oh__policy_shared_options o = {
+        .alloc = &h->alloc, .entries_max = 16, .clock = fake_clock, .ctx = arg};
+    struct oh__policy_shared *shared;
+
+    if (oh__policy_shared_new(&o, &shared) == OH_OK)
+        oh__policy_shared_free(shared);
+}
+
+static void test_shared_without_memory(void **state)
+{
+    struct fixture f = {0};
+
+    (void)state;
+    assert_true(test_heap_fail_each(shared_scenario, &f) >= 2);
+}
+
 static void test_log(void **state)
 {
     struct fixture f;
@@ -625,6 +677,8 @@ int main(void)
         cmocka_unit_test(test_shared_between_states),
         cmocka_unit_test(test_shared_values),
         cmocka_unit_test(test_shared_is_bounded),
+        cmocka_unit_test(test_shared_between_threads),
+        cmocka_unit_test(test_shared_without_memory),
         cmocka_unit_test(test_log),
         cmocka_unit_test(test_outlives_snapshot),
     };

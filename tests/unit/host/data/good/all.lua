@@ -1,4 +1,4 @@
-#!/usr/bin/env offhook
+# A first line that begins with a number sign is skipped, as Lua does.
 -- Every setting with a value that is not its default.
 listen = {
     { "udp:127.0.0.1:5070", advertise = "sip.example.com:5080", optional = true },
