@@ -106,6 +106,9 @@ static size_t decode(struct oh_span text, uint8_t *out, size_t cap)
         have -= 8;
         out[len++] = (uint8_t)(bits >> have);
     }
+    /* One text for one token: no digit too many, and no bits that stand for nothing. */
+    if (have >= 5 || bits & ((1u << have) - 1))
+        return 0;
     return len;
 }
 
