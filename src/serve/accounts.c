@@ -75,6 +75,7 @@ struct oh__accounts *oh__accounts_new(const struct oh_alloc *alloc, const uint8_
 
 /* ---- blocks ---- */
 
+/* Names are not padded to their bounds: 1,400 bytes an account would be 200 in use. */
 static size_t block_size(const uint8_t len[TEXTS])
 {
     size_t n = sizeof(struct account);
@@ -89,6 +90,7 @@ static void block_free(struct oh__accounts *a, struct account *x)
     oh_free(a->alloc, x, block_size(x->len));
 }
 
+/* One of the texts, which lie one behind the other. */
 static struct oh_span text_of(const struct account *x, int which)
 {
     size_t at = 0;
@@ -111,6 +113,7 @@ static void texts_of_row(const struct oh__account_row *row, struct oh_span t[TEX
     }
 }
 
+/* Makes a block out of a row, in no chain yet. */
 static int block_new(struct oh__accounts *a, const struct oh__account_row *row,
                      struct account **out)
 {
@@ -226,6 +229,7 @@ static int ready(struct oh__accounts *a, uint64_t hash)
     return rc;
 }
 
+/* Puts a link into its chain, at the front; ready() has made the chain. */
 static void put_link(struct oh__accounts *a, struct link *l)
 {
     struct stripe *s = stripe_of(a, l->hash);
@@ -239,6 +243,7 @@ static void put_link(struct oh__accounts *a, struct link *l)
     pthread_mutex_unlock(&s->lock);
 }
 
+/* Takes a link out of its chain, in which it is. */
 static void take_link(struct oh__accounts *a, struct link *l)
 {
     struct stripe *s = stripe_of(a, l->hash);
@@ -283,6 +288,7 @@ struct wanted {
     uint64_t hash;
 };
 
+/* Is this link the one for what is looked for? The hash is compared first, the texts decide. */
 static bool is_wanted(const struct link *l, const struct wanted *w)
 {
     const struct account *x = l->account;
@@ -347,6 +353,7 @@ static void empty_chain(struct oh__accounts *a, struct link **chain, bool last)
     }
 }
 
+/* Every chain of every stripe. */
 static void empty_all(struct oh__accounts *a, bool last)
 {
     for (unsigned i = 0; i < STRIPES; i++)
@@ -385,6 +392,7 @@ static struct account *find_exact(struct oh__accounts *a, struct oh_span user,
     return x;
 }
 
+/* Takes an account out of all chains and frees it: see the top of the file for why that is safe. */
 static void unlink_all(struct oh__accounts *a, struct account *x)
 {
     for (int k = 0; k < LINKS; k++)

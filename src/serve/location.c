@@ -48,6 +48,7 @@ struct place {
     uint32_t hash;
 };
 
+/* The lower bits choose the stripe, the upper 32 the place in it. */
 static struct place place_of(struct oh__location *loc, struct oh_span aor)
 {
     uint64_t hash = oh__hash(&loc->key, aor);
@@ -96,6 +97,7 @@ static bool on_flow(const struct oh__binding *b)
     return b->flow.id && b->reachable;
 }
 
+/* Takes a binding out of the sets; it was put in by index_one, so this cannot fail. */
 static void unindex_one(struct oh__location *loc, struct place at, const struct oh__binding *b)
 {
     struct oh__location_key key = oh__location_key_addr(&b->flow.peer);
@@ -108,6 +110,7 @@ static void unindex_one(struct oh__location *loc, struct place at, const struct 
     oh__location_flow_sub(at.stripe, b->flow.id, at.hash);
 }
 
+/* Puts a binding into the sets, into all of them or none. */
 static int index_one(struct oh__location *loc, struct place at, const struct oh__binding *b)
 {
     struct oh__location_key source = oh__location_key_addr(&b->flow.peer), flow;
@@ -190,6 +193,7 @@ static int count_room(struct oh__location *loc, const struct change *c)
     return OH_E_FULL;
 }
 
+/* Gives back what count_room took. */
 static void uncount_room(struct oh__location *loc, const struct change *c)
 {
     if (c->now.n > c->was.n)
@@ -299,6 +303,7 @@ static struct oh_span empty_record(char room[OH__LOCATION_RECORD_EMPTY])
     return oh_span(room, OH__LOCATION_RECORD_EMPTY);
 }
 
+/* What the journal is told about an AOR: its record, or that it has nothing. */
 static struct oh_span record_of(const struct oh__location_entry *e,
                                 char room[OH__LOCATION_RECORD_EMPTY])
 {
@@ -425,6 +430,7 @@ int oh__location_get(struct oh__location *loc, struct oh_span aor, uint64_t wall
     if (e)
         rc = copy_record(arena, oh__location_entry_record(e), &copy);
     pthread_mutex_unlock(&at.stripe->lock);
+    /* The lock was held for one copy; decoding is nobody's business but ours. */
     if (rc != OH_OK)
         return rc;
     if (!copy.p) {
@@ -594,6 +600,8 @@ static unsigned sweep_part(struct oh__location *loc, struct oh__location_stripe 
     return gone;
 }
 
+/* Looks at a stripe only when something in it may have expired; a lock at a time for a part of it.
+ */
 static unsigned sweep_stripe(struct oh__location *loc, struct oh__location_stripe *s, uint64_t wall)
 {
     unsigned gone = 0;
@@ -669,6 +677,7 @@ int oh__location_restore(struct oh__location *loc, struct oh_span aor, uint64_t 
     if (!c.old || c.old->version < version) {
         uint64_t last = at.stripe->version;
 
+        /* The stripe's versions go on above everything that was ever journaled of it. */
         c.now.n = list.n;
         memcpy(c.now.v, list.v, list.n * sizeof(list.v[0]));
         rc = prepare(loc, &c);

@@ -112,15 +112,17 @@ unsigned oh__location_sweep(struct oh__location *loc, uint64_t wall);
  * visible as a higher number. 0 = no entry. */
 uint64_t oh__location_version(struct oh__location *loc, struct oh_span aor);
 
-/*
- * A cursor over the whole table for `phones`, snapshots and keep-alives: copies one AOR at a time.
- * cursor starts at {0}. OH_OK or OH_E_ABSENT at the end. AORs added meanwhile may be missed or
- * seen; none is seen twice, and none that is there all the time is missed. Expired bindings that
- * were not swept yet are listed. OH_E_NOMEM: the cursor has not moved.
- */
+/* Where a walk over the whole table is: starts at {0}, holds no lock and needs no end. */
 struct oh__location_cursor {
     uint32_t stripe, slot, tie;
 };
+
+/*
+ * The next AOR of a walk, copied: for `phones`, snapshots and keep-alives. OH_OK or OH_E_ABSENT at
+ * the end. AORs added meanwhile may be missed or seen; none is seen twice, and none that is there
+ * all the time is missed. Expired bindings that were not swept yet are listed. OH_E_NOMEM: the
+ * cursor has not moved.
+ */
 int oh__location_next(struct oh__location *loc, struct oh__location_cursor *cursor,
                       struct oh_arena *arena, struct oh_span *aor, uint64_t *version,
                       struct oh__binding_list *out);

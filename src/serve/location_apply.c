@@ -24,6 +24,7 @@ struct parsed {
 
 _Static_assert(MOST <= 32, "the masks of struct parsed have a bit for each binding");
 
+/* Does binding i have this URI? What is no URI (it came from a file) equals nothing. */
 static bool parsed_equal(struct parsed *p, unsigned i, struct oh_span text, const struct oh_uri *to)
 {
     uint32_t bit = UINT32_C(1) << i;
@@ -54,6 +55,7 @@ static int find_contact(const struct oh__binding *v, unsigned n, struct oh_span 
     return NONE;
 }
 
+/* A contact for no time, or for a time that is over, takes its binding away. */
 static bool removes(const struct oh__registration *reg, const struct oh__binding *contact)
 {
     return contact->expires_at <= reg->wall;
@@ -69,6 +71,7 @@ static bool same_content(const struct oh__registration *reg, const struct oh__bi
            oh_span_eq(contact->params, bound->params);
 }
 
+/* NEUTRAL: removing what is not there, which agrees with a repeat and with anything else. */
 enum verdict { CHANGES, REPEATS, NEUTRAL, OUT_OF_ORDER };
 
 /* RFC 3261 10.3 step 7 for one contact and the binding it names, which may be NULL. */
@@ -93,6 +96,7 @@ struct plan {
     bool replaced[MOST];
 };
 
+/* Judges all contacts. OH_E_STATE when one of them must not be served, and so none of them. */
 static int make_plan(const struct oh__binding_list *now, const struct oh__registration *reg,
                      struct plan *plan, enum oh__registered *done)
 {
@@ -139,6 +143,7 @@ static struct oh__binding binding_of(const struct oh__registration *reg,
     return b;
 }
 
+/* One more binding, within the hard bound. */
 static int append(struct oh__binding_list *next, const struct oh__binding *b)
 {
     if (next->n == MOST)

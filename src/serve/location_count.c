@@ -1,3 +1,10 @@
+/*
+ * Open addressing with linear probing, 24 bytes a slot. Removal moves entries
+ * up instead of leaving tombstones: a table of addresses that come and go all
+ * day would otherwise fill up with them. Growing may fail for want of memory
+ * and is then tried again by the next addition; only a stripe without a single
+ * free slot refuses.
+ */
 #include "serve/location_count.h"
 
 #include <pthread.h>
@@ -73,6 +80,7 @@ void oh__location_count_free(struct oh__location_count *set)
     oh_free(set->alloc, set, sizeof(*set));
 }
 
+/* Keyed, because strangers choose where their packets come from. */
 static uint64_t hash_of(const struct oh__location_count *set, const struct oh__location_key *key)
 {
     return oh__hash(&set->hash, oh_span((const char *)key->bytes, sizeof(key->bytes)));
@@ -113,6 +121,7 @@ static void resize(struct oh__location_count *set, struct stripe *s, uint32_t ca
     s->cap = cap;
 }
 
+/* One more of a key; its stripe's lock is held. */
 static int add(struct oh__location_count *set, struct stripe *s, uint64_t hash,
                const struct oh__location_key *key)
 {

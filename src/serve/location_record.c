@@ -68,6 +68,7 @@ static uint32_t get32(const char *from)
     return get16(from) | get16(from + 2) << 16;
 }
 
+/* A zone is kept only where there is one, since next to no phone has any. */
 static unsigned kind_of(const struct oh_addr *a)
 {
     if (a->family == OH_FAMILY_IPV4)
@@ -77,6 +78,7 @@ static unsigned kind_of(const struct oh_addr *a)
     return KIND_NONE;
 }
 
+/* Writes an address; returns where the next thing goes. */
 static char *put_addr(char *to, const struct oh_addr *a)
 {
     unsigned kind = kind_of(a);
@@ -88,6 +90,7 @@ static char *put_addr(char *to, const struct oh_addr *a)
     return to + kind_bytes[kind];
 }
 
+/* Reads an address of a kind that was checked; returns where the next thing is. */
 static const char *get_addr(const char *from, unsigned kind, struct oh_addr *a)
 {
     memset(a, 0, sizeof(*a));
@@ -100,6 +103,7 @@ static const char *get_addr(const char *from, unsigned kind, struct oh_addr *a)
     return from + kind_bytes[kind];
 }
 
+/* The five texts in the order they have in a record. */
 static void texts_of(const struct oh__binding *b, struct oh_span t[TEXTS])
 {
     t[0] = b->contact;
@@ -139,6 +143,7 @@ size_t oh__location_record_size(const struct oh__binding_list *list)
     return n;
 }
 
+/* Writes a binding; returns where the next one goes. */
 static char *put_binding(char *to, const struct oh__binding *b)
 {
     struct oh_span t[TEXTS];
@@ -246,6 +251,7 @@ int oh__location_record_get(struct oh_span record, struct oh__binding_list *out)
         get_binding(record.p + at, &out->v[i]);
         at += size;
     }
+    /* Bytes behind the last binding were written by nobody who knows the format. */
     if (at != record.n)
         return OH_E_CORRUPT;
     out->n = n;

@@ -50,6 +50,7 @@ void oh__location_stripe_done(struct oh__location_stripe *s)
     pthread_mutex_destroy(&s->lock);
 }
 
+/* The upper bits, so that buckets follow each other in the order of hashes. */
 static uint32_t bucket_of(const struct oh__location_stripe *s, uint64_t order)
 {
     return (uint32_t)(order >> (64 - s->bits));
@@ -86,6 +87,7 @@ struct oh__location_entry *oh__location_stripe_from(const struct oh__location_st
 
 /* ---- entries ---- */
 
+/* What a block was taken as, which is how it has to be given back. */
 static size_t entry_size(size_t aor_n, size_t record_n)
 {
     return offsetof(struct oh__location_entry, text) + aor_n + record_n;
@@ -223,6 +225,7 @@ void oh__location_stripe_remove(struct oh__location_stripe *s, struct oh__locati
     *link_of(s, e->order) = e->next;
     s->entries--;
     s->bindings -= e->bindings;
+    /* An eighth full: far enough from growing again that a few changes do not make it swing. */
     if (s->bits > BITS_LEAST && s->entries < UINT32_C(1) << (s->bits - 3))
         resize(s, s->bits - 1);
 }
@@ -246,6 +249,7 @@ static uint32_t flow_place(const struct oh__location_stripe *s, uint64_t flow_id
     return low;
 }
 
+/* Room for one more; half as much again, because a million streams are not doubled lightly. */
 static int flow_room(struct oh__location_stripe *s)
 {
     uint32_t cap = s->flows_cap ? s->flows_cap + s->flows_cap / 2 : 4;

@@ -76,7 +76,7 @@ void oh__location_stripe_remove(struct oh__location_stripe *s, struct oh__locati
 /* Notes one binding on a stream. OH_OK or OH_E_NOMEM. */
 int oh__location_flow_add(struct oh__location_stripe *s, uint64_t flow_id, uint32_t hash);
 
-/* Forgets one. */
+/* Forgets one binding on a stream; one that was not noted is ignored. */
 void oh__location_flow_sub(struct oh__location_stripe *s, uint64_t flow_id, uint32_t hash);
 
 /*
