@@ -171,22 +171,33 @@ static bool points_home(struct oh__serve *s, const struct oh__request *rq, const
     return oh__settings_is_us(settings, uri->host, port, &rq->flow.local);
 }
 
-/* The sender does not sit where it says it does. Names prove nothing, and a stream's port means
- * nothing. */
+/*
+ * Somebody between the phone and us writes other addresses than the phone does: the host of its
+ * Contact or Via is not the source's, or its Contact names the port that the Via names and the
+ * packet came from another. A phone that receives on another port than it sends from, and whose
+ * Via is true, is not behind NAT. Names prove nothing, and a stream's port means nothing.
+ */
 static bool behind_nat(const struct oh__request *rq, const struct oh_uri *uri)
 {
     const struct oh_via *via = &rq->msg->via;
     const struct oh_addr *peer = &rq->flow.peer;
-    bool datagram = !oh_transport_reliable(rq->flow.transport);
+    bool true_via = via->addr.family == OH_FAMILY_NONE || oh_addr_same_host(&via->addr, peer);
 
-    if (via->addr.family != OH_FAMILY_NONE &&
-        (!oh_addr_same_host(&via->addr, peer) ||
-         (datagram && (via->port ? via->port : SIP_PORT) != peer->port)))
+    if (!true_via || (uri->addr.family != OH_FAMILY_NONE && !oh_addr_same_host(&uri->addr, peer)))
         return true;
-    if (uri->addr.family == OH_FAMILY_NONE)
-        return false;
-    return !oh_addr_same_host(&uri->addr, peer) ||
-           (datagram && (uri->port ? uri->port : SIP_PORT) != peer->port);
+    return !oh_transport_reliable(rq->flow.transport) && via->addr.family != OH_FAMILY_NONE &&
+           (via->port ? via->port : SIP_PORT) != peer->port;
+}
+
+/* Where the binding is reached: behind NAT and over streams where the REGISTER came from, else the
+ * address that the Contact names. */
+static struct oh_flow flow_to(const struct oh__request *rq, const struct oh_uri *uri, bool nat)
+{
+    struct oh_flow flow = rq->flow;
+
+    if (!nat && flow.transport == OH_TRANSPORT_UDP && uri->addr.family != OH_FAMILY_NONE)
+        flow.peer.port = uri->port ? uri->port : SIP_PORT;
+    return flow;
 }
 
 /* Step 7: how long a contact will be held. False after 423; 0 asks for removal and is always
@@ -236,6 +247,7 @@ static bool read_contact(struct oh__serve *s, struct oh__request *rq, struct wor
     struct oh__binding *b = &w->contacts[w->reg.contacts_n];
     struct oh_contact_params rules;
     struct oh_uri uri;
+    bool nat;
     uint32_t expires;
 
     if (value.n > s->env->settings->contact_len_max)
@@ -255,6 +267,7 @@ static bool read_contact(struct oh__serve *s, struct oh__request *rq, struct wor
                           "the phone must register the address where it can be reached");
         return false;
     }
+    nat = behind_nat(rq, &uri);
     *b = (struct oh__binding){
         .contact = address->uri,
         .params = stored_params(s, address->params),
@@ -264,11 +277,11 @@ static bool read_contact(struct oh__serve *s, struct oh__request *rq, struct wor
         .cseq = m->cseq,
         .q = rules.q,
         .has_q = rules.has_q,
-        .nat = behind_nat(rq, &uri),
+        .nat = nat,
         .reachable = true,
         .expires_at = expires ? s->env->wall + expires * UINT64_C(1000) : 0,
         .updated_at = s->env->wall,
-        .flow = rq->flow};
+        .flow = flow_to(rq, &uri, nat)};
     w->reg.contacts_n++;
     return true;
 }
