@@ -67,6 +67,7 @@ static json_t *json_text(const char *text)
     return json_string(copy);
 }
 
+/* One problem as an object; what does not apply is null, never left out. */
 static json_t *json_problem(const struct oh__config_problem *p)
 {
     json_t *o = json_object();
@@ -79,6 +80,7 @@ static json_t *json_problem(const struct oh__config_problem *p)
     return o;
 }
 
+/* The whole report as one object, whose form schema_version names. */
 static void print_json(const char *file, int result, const struct oh__config_report *report)
 {
     json_t *all = json_object(), *problems = json_array();
@@ -110,6 +112,7 @@ static void print_good(const char *file, const struct oh__config *config)
            s->no_auth ? " (no_auth: everybody is trusted)" : "");
 }
 
+/* Loads the file as the server would, without the command line of a server. */
 static int check_file(const struct options *o)
 {
     struct oh__config_report *report = oh_alloc_zero(oh_alloc_default(), 1, sizeof(*report));

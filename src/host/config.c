@@ -17,12 +17,14 @@
 #define LOAD_STEPS  20000000
 #define CLI         "command line"
 
+/* Everything a snapshot points to lives in its arena. */
 static void config_free(struct oh__config *c)
 {
     oh_arena_done(&c->arena);
     oh_free(oh_alloc_default(), c, sizeof(*c));
 }
 
+/* Copies a text into the arena; NULL stays NULL, as it does for want of memory. */
 static const char *keep_text(struct oh__config *c, const char *text)
 {
     return text ? oh_arena_copy(&c->arena, oh_span(text, strlen(text) + 1)).p : NULL;
@@ -55,6 +57,7 @@ static int keep_overrides(struct oh__config *c, const struct oh__config_override
     return OH_OK;
 }
 
+/* A snapshot with nothing but defaults, and what the command line said. */
 static int config_new(const char *path, const struct oh__config_overrides *cli,
                       struct oh__config **out)
 {
@@ -107,6 +110,7 @@ static void override_listeners(struct oh__loader *ld)
     }
 }
 
+/* A list of domains of the command line replaces the file's; they get domain_defaults. */
 static void override_domains(struct oh__loader *ld)
 {
     struct oh__config *c = ld->config;
@@ -137,6 +141,7 @@ static void override_domains(struct oh__loader *ld)
     }
 }
 
+/* A path that does not fit is a problem, not a shorter path. */
 static void override_text(char *field, size_t cap, const char *text, const char *name,
                           struct oh__config_report *report)
 {
@@ -149,6 +154,7 @@ static void override_text(char *field, size_t cap, const char *text, const char 
         snprintf(field, cap, "%s", text);
 }
 
+/* Runs after the file, so that the command line wins; its problems go into the same report. */
 static void apply_overrides(struct oh__loader *ld)
 {
     struct oh__config *c = ld->config;
@@ -222,6 +228,10 @@ static int run_file(struct oh__loader *ld)
     return e;
 }
 
+/*
+ * The common part of a first load and a reload. On any failure the caller
+ * releases the snapshot.
+ */
 static int load(const char *path, const struct oh__config_overrides *cli, struct oh__loader *ld)
 {
     struct oh__config_report *report = ld->report;
@@ -290,6 +300,7 @@ static void check_rows(struct oh__loader *ld, const struct oh__config *old,
     }
 }
 
+/* Sockets are open: the list must name the same transports and addresses in the same order. */
 static bool same_listeners(const struct oh__config *a, const struct oh__config *b)
 {
     if (a->wanted_n != b->wanted_n)

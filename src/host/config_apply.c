@@ -16,6 +16,7 @@ static void join(char out[PATH_LEN], const char *group, const char *key)
     snprintf(out, PATH_LEN, "%s%s%.100s", group, group[0] ? "." : "", key);
 }
 
+/* The struct that a row's offset counts from. */
 static void *base_of(struct oh__loader *ld, const struct oh__setting_row *row, void *element)
 {
     switch (row->base) {
@@ -35,6 +36,7 @@ static void apply_row(struct oh__loader *ld, const struct oh__setting_row *row, 
         oh__loader_problem(ld, path, OH__POSITION_VALUE, "'%s' %s", path, why);
 }
 
+/* A row by name; groups are short, so a walk is enough. */
 static const struct oh__setting_row *find_row(const struct oh__setting_group *g, const char *name)
 {
     for (unsigned i = 0; i < g->rows_n; i++) {
@@ -123,6 +125,10 @@ static bool element_text(struct oh__loader *ld, const char *path, const char *ex
     return text;
 }
 
+/*
+ * Writes the listener only when its address is right; what else is wrong in it
+ * is reported all the same.
+ */
 static void apply_listener(struct oh__loader *ld, const struct oh__setting_group *g, unsigned i,
                            const char *path)
 {
@@ -147,6 +153,7 @@ static void apply_listener(struct oh__loader *ld, const struct oh__setting_group
     s->listeners[s->listeners_n++] = l;
 }
 
+/* A domain starts out as a copy of domain_defaults, which were applied before. */
 static void apply_domain(struct oh__loader *ld, const struct oh__setting_group *g, unsigned i,
                          const char *path)
 {
@@ -167,6 +174,7 @@ static void apply_domain(struct oh__loader *ld, const struct oh__setting_group *
     s->domains[s->domains_n++] = d;
 }
 
+/* Networks have no settings of their own, so an element is always a text. */
 static void apply_network(struct oh__loader *ld, const struct oh__setting_group *g, unsigned i,
                           const char *path)
 {
@@ -205,6 +213,7 @@ static const struct list lists[] = {
     {OH__GROUP_TRUSTED, OH__NETWORKS_MAX, apply_network},
 };
 
+/* The list that a group is, or NULL for a plain table. */
 static const struct list *list_of(const struct oh__setting_group *g)
 {
     for (unsigned i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
@@ -251,6 +260,7 @@ static void apply_list(struct oh__loader *ld, const struct oh__setting_group *g,
 
 /* --- globals ------------------------------------------------------------ */
 
+/* A table of settings; the value is on top of the stack. */
 static void apply_group(struct oh__loader *ld, const struct oh__setting_group *g)
 {
     lua_State *L = ld->sandbox->L;
@@ -301,6 +311,7 @@ static void unknown_global(struct oh__loader *ld, const char *name)
                            name);
 }
 
+/* True for the name of a group, of a plain setting or of a policy function. */
 static bool is_setting(const char *name)
 {
     struct oh__schema_name f;
@@ -312,6 +323,7 @@ static bool is_setting(const char *name)
     return (name[0] && oh__schema_find(name)) || find_row(oh__schema_find(""), name);
 }
 
+/* The other direction: globals that no row asks for. */
 static void report_unknown(struct oh__loader *ld)
 {
     lua_State *L = ld->sandbox->L;
@@ -396,6 +408,10 @@ static void check_memory(struct oh__loader *ld)
 
 /* --- what no single row can tell ---------------------------------------- */
 
+/*
+ * Pairs of settings that contradict each other; pointed at is the one people
+ * change more often.
+ */
 static void check_orders(struct oh__loader *ld)
 {
     const struct oh__settings *s = &ld->config->settings;
@@ -423,6 +439,7 @@ static void check_orders(struct oh__loader *ld)
                            s->stream_message_max);
 }
 
+/* A configured domain by its normalised name; NULL for an unknown or empty one. */
 static const struct oh__settings_domain *domain_named(const struct oh__settings *s,
                                                       const char *name)
 {
@@ -461,6 +478,7 @@ static void check_domains(struct oh__loader *ld)
                            s->default_domain);
 }
 
+/* Two sockets on one address would share its traffic at random. */
 static void check_listeners(struct oh__loader *ld)
 {
     const struct oh__settings *s = &ld->config->settings;

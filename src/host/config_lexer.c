@@ -6,6 +6,7 @@
  */
 #include "host/config_parts.h"
 
+/* Not isalpha: identifiers must not depend on the locale. */
 static bool is_letter(char c)
 {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
@@ -16,6 +17,7 @@ static bool is_digit(char c)
     return c >= '0' && c <= '9';
 }
 
+/* The byte i places ahead, 0 behind the end: no look-ahead can run out of the text. */
 static char byte_at(const struct oh__lexer *lx, size_t i)
 {
     return i < lx->rest.n ? lx->rest.p[i] : 0;
@@ -68,6 +70,7 @@ static size_t long_end(const struct oh__lexer *lx, size_t i, int level)
     return lx->rest.n;
 }
 
+/* Bytes up to the end of the line, without it. */
 static size_t line_length(const struct oh__lexer *lx)
 {
     size_t n = 0;
@@ -77,6 +80,7 @@ static size_t line_length(const struct oh__lexer *lx)
     return n;
 }
 
+/* A comment runs to the end of the line, or as a long one to its closing bracket. */
 static void skip_comment(struct oh__lexer *lx)
 {
     int level = long_bracket(lx, 2);
@@ -87,6 +91,7 @@ static void skip_comment(struct oh__lexer *lx)
         advance(lx, line_length(lx));
 }
 
+/* Skips blanks, line ends and comments, in any order and number. */
 static void skip_blanks(struct oh__lexer *lx)
 {
     while (lx->rest.n) {
@@ -130,6 +135,7 @@ static size_t escape_length(const struct oh__lexer *lx, size_t i)
     return n;
 }
 
+/* A string in quotes; one that is not closed ends with its line, as Lua sees it. */
 static void take_quoted(struct oh__lexer *lx)
 {
     char quote = lx->rest.p[0];
@@ -143,6 +149,7 @@ static void take_quoted(struct oh__lexer *lx)
     take(lx, OH__TOKEN_STRING, n < lx->rest.n ? n + 1 : lx->rest.n, 1);
 }
 
+/* Rough, but never shorter than what Lua reads: a sign belongs to it behind an exponent. */
 static void take_number(struct oh__lexer *lx)
 {
     size_t n = 1;
@@ -153,6 +160,7 @@ static void take_number(struct oh__lexer *lx)
     take(lx, OH__TOKEN_NUMBER, n, 0);
 }
 
+/* The longest symbol wins, above all "==" over "=". */
 static void take_symbol(struct oh__lexer *lx)
 {
     static const char *const longer[] = {

@@ -14,6 +14,7 @@
 
 #define CHUNK_MAX 56 /* Lua shortens names in its messages beyond 60 bytes */
 
+/* The run that a C function called from Lua belongs to. */
 static struct oh__loader *loader_of(lua_State *L)
 {
     return oh__sandbox_of(L)->loader;
@@ -30,6 +31,7 @@ static void chunk_name(const struct oh__source *s, char out[CHUNK_MAX + 8])
         snprintf(out, CHUNK_MAX + 8, "..%s", s->name + n - (CHUNK_MAX - 2));
 }
 
+/* The way back from the name in a message to the source. */
 static struct oh__source *source_of_chunk(const struct oh__config *config, struct oh_span chunk)
 {
     char name[CHUNK_MAX + 8];
@@ -249,6 +251,7 @@ static int lua_source(struct oh__loader *ld, const char *path, struct oh__source
     return add_lua(ld, path, out, why);
 }
 
+/* Compiles a source under its short name, so that messages lead back to it. */
 static int compile_source(struct oh__sandbox *sb, const struct oh__source *s)
 {
     char name[CHUNK_MAX + 8], chunk[CHUNK_MAX + 10];
@@ -265,6 +268,7 @@ static int compile_source(struct oh__sandbox *sb, const struct oh__source *s)
     return oh__sandbox_compile(sb, text, chunk);
 }
 
+/* include(path): runs another file in the same environment and gives what it returns. */
 static int lua_include(lua_State *L)
 {
     struct oh__loader *ld = loader_of(L);
@@ -286,6 +290,7 @@ static int lua_include(lua_State *L)
     return 1;
 }
 
+/* file(path): the text of a small file. A missing one is a problem, but not the end. */
 static int lua_file(lua_State *L)
 {
     struct oh__loader *ld = loader_of(L);
@@ -318,6 +323,7 @@ static int lua_file(lua_State *L)
     return 1;
 }
 
+/* env(name [, default]): kept with the snapshot like everything that is read. */
 static int lua_env(lua_State *L)
 {
     struct oh__loader *ld = loader_of(L);

@@ -63,12 +63,14 @@ void oh__config_name_suggest(struct oh__suggestion *best, struct oh_span word)
     }
 }
 
+/* Remembers a declared name; the caller sees from the count when the list was cut. */
 static void declare(struct names *s, struct oh_span name)
 {
     if (s->declared_n < DECLARED_MAX)
         s->declared[s->declared_n++] = name;
 }
 
+/* True when the name is declared anywhere in the text, whatever the scope. */
 static bool is_declared(const struct names *s, struct oh_span name)
 {
     for (size_t i = 0; i < s->declared_n; i++) {
@@ -78,6 +80,7 @@ static bool is_declared(const struct names *s, struct oh_span name)
     return false;
 }
 
+/* Goes one token on and remembers the last one. */
 static void next(struct names *s)
 {
     s->last = s->lx.text;
@@ -128,6 +131,7 @@ static void declare_locals(struct names *s)
     }
 }
 
+/* Goes back to the first token, for the second walk. */
 static void restart(struct names *s, struct oh_span text)
 {
     oh__lexer_init(&s->lx, text);
@@ -135,6 +139,7 @@ static void restart(struct names *s, struct oh_span text)
     oh__lexer_next(&s->lx);
 }
 
+/* The first walk: every name that the text declares. */
 static void declare_all(struct names *s, struct oh_span text)
 {
     restart(s, text);
@@ -197,6 +202,7 @@ static bool is_variable(const struct names *s, const struct oh__lexer *ahead)
     return true;
 }
 
+/* One report: the likely name if there is one, else what the author may have meant. */
 static void complain(const struct names *s, const char *file, bool assigned,
                      struct oh__config_report *report)
 {

@@ -196,20 +196,27 @@ void oh__config_value_text(const struct oh__setting_row *row, uint64_t value,
 /* Reads the number a row's field holds in the struct that its offset counts from. */
 uint64_t oh__config_field(const struct oh__setting_row *row, const void *base);
 
-/*
- * Converts the value on top of a Lua stack into a row's field. On failure the
- * reason is written ("must be a time such as \"30 s\", but is a boolean").
- */
 #define OH__CONFIG_WHY_MAX 256
+
+/*
+ * Converts the value on top of a Lua stack into a row's field, counted from
+ * base; the value stays there. OH_OK; OH_E_SYNTAX or OH_E_RANGE with the reason
+ * written ("must be a time such as \"30 s\", but is a boolean").
+ */
 int oh__config_convert(lua_State *L, const struct oh__setting_row *row, void *base,
                        char why[OH__CONFIG_WHY_MAX]);
 
-/* As oh__config_convert for the text of an element of listen, domains or trusted. */
+/* Reads "udp:0.0.0.0:5060" into transport and address. OH_OK, or OH_E_SYNTAX with the reason. */
 int oh__config_listener(struct oh_span text, struct oh__settings_listener *out,
                         char why[OH__CONFIG_WHY_MAX]);
+
+/*
+ * Writes a host name or address in the one form it is compared in: lower case,
+ * no final dot, IPv6 in brackets. OH_OK, or OH_E_SYNTAX with the reason.
+ */
 int oh__config_domain(struct oh_span text, char out[OH__NAME_MAX], char why[OH__CONFIG_WHY_MAX]);
 
-/* Splits "sip.example.com:5080" of `advertise`. */
+/* Splits "sip.example.com:5080" of `advertise`. OH_OK, or OH_E_SYNTAX with the reason. */
 int oh__config_advertise(struct oh_span text, struct oh__settings_listener *out,
                          char why[OH__CONFIG_WHY_MAX]);
 

@@ -12,6 +12,7 @@
 /* Where matching stands; results other than YES and NO unwind everything. */
 static enum oh__match_result match_items(struct oh__match *m, const char *s, const char *p);
 
+/* A fault of the pattern ends the match for good. */
 static enum oh__match_result bad(struct oh__match *m, const char *why)
 {
     m->error = why;
@@ -28,6 +29,7 @@ static const char *pattern_end(const struct oh__match *m)
     return m->pattern.p + m->pattern.n;
 }
 
+/* Pays for one comparison; false when nothing is left. */
 static bool step(struct oh__match *m)
 {
     m->used++;
@@ -173,6 +175,7 @@ static enum oh__match_result match_shortest(struct oh__match *m, const char *s, 
     }
 }
 
+/* "(": the rest of the pattern is matched with one capture more, which goes when that fails. */
 static enum oh__match_result open_capture(struct oh__match *m, const char *s, const char *p)
 {
     bool position = p < pattern_end(m) && *p == ')';
@@ -188,6 +191,7 @@ static enum oh__match_result open_capture(struct oh__match *m, const char *s, co
     return r;
 }
 
+/* ")": closes the innermost open capture, and opens it again when the rest fails. */
 static enum oh__match_result close_capture(struct oh__match *m, const char *s, const char *p)
 {
     unsigned i = m->captures_n;
@@ -353,6 +357,7 @@ static enum oh__match_result walk(struct oh__match *m, const char *s, const char
     return OH__MATCH_YES;
 }
 
+/* One level of recursion; each level stands for a choice that may have to be taken back. */
 static enum oh__match_result match_items(struct oh__match *m, const char *s, const char *p)
 {
     enum oh__match_result r;

@@ -72,6 +72,7 @@ struct run {
     struct oh__policy_result *result;
 };
 
+/* Looks the function up, calls it and reads its verdict; any of it may raise. */
 static int run_protected(lua_State *L)
 {
     struct run *run = lua_touserdata(L, 1);
@@ -117,6 +118,7 @@ static void put_failure(struct oh__policy_lua *p, const struct run *run)
     run->result->why = oh_arena_copy(run->arena, oh_span(text, (size_t)n));
 }
 
+/* The run function of struct oh__policy: a budget, a call, and a clean stack again. */
 static int policy_run(void *ctx, enum oh__policy_point point,
                       const struct oh__policy_request *request, struct oh_arena *arena,
                       struct oh__policy_result *result)

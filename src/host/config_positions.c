@@ -46,6 +46,7 @@ struct path {
     size_t n;
 };
 
+/* Appends what fits. */
 static void path_add(struct path *path, struct oh_span s)
 {
     s = oh_span_head(s, sizeof(path->text) - 1 - path->n);
@@ -55,6 +56,7 @@ static void path_add(struct path *path, struct oh_span s)
     path->text[path->n] = 0;
 }
 
+/* Appends a key: "registrar" and then ".contacts". */
 static void path_field(struct path *path, struct oh_span name)
 {
     if (path->n)
@@ -62,6 +64,7 @@ static void path_field(struct path *path, struct oh_span name)
     path_add(path, name);
 }
 
+/* Appends a place in a list: "[2]". */
 static void path_index(struct path *path, unsigned i)
 {
     char text[16];
@@ -70,12 +73,14 @@ static void path_index(struct path *path, unsigned i)
     path_add(path, oh_span(text, (size_t)n));
 }
 
+/* Goes back to a shorter path, when a table or field is over. */
 static void path_cut(struct path *path, size_t n)
 {
     path->n = n;
     path->text[n] = 0;
 }
 
+/* Doubles the list; the old half stays in the arena until the snapshot goes. */
 static bool grow(struct oh__positions *p)
 {
     size_t cap = p->cap ? p->cap * 2 : 64;

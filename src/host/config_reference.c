@@ -103,6 +103,7 @@ static void put_cell(FILE *to, const char *text)
     }
 }
 
+/* What a setting may be, in one cell. */
 static void put_allowed(FILE *to, const struct oh__setting_row *row)
 {
     char lo[OH__CONFIG_VALUE_TEXT], hi[OH__CONFIG_VALUE_TEXT];
@@ -169,6 +170,7 @@ static void put_rows(FILE *to, const struct oh__setting_group *g, const struct o
     }
 }
 
+/* The settings: a chapter for each group in the schema's order. */
 static void put_groups(FILE *to, const struct oh__config *defaults)
 {
     const struct oh__setting_group *g;
@@ -190,6 +192,7 @@ static void put_groups(FILE *to, const struct oh__config *defaults)
           to);
 }
 
+/* Built-in names that are ours; Lua's own are in its manual. */
 static void put_names(FILE *to)
 {
     struct oh__schema_name n;

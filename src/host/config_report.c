@@ -33,6 +33,7 @@ void oh__config_problem(struct oh__config_report *report, const char *file, stru
     }
 }
 
+/* Order of files, then of places; problems that are equal in all of this are doubles. */
 static int compare(const void *a, const void *b)
 {
     const struct oh__config_problem *x = a, *y = b;

@@ -28,6 +28,7 @@ static const struct oh__policy_request *request_at(lua_State *L, int i)
     return p->request;
 }
 
+/* An empty text is nil for a policy: "is there an account" is then a plain test. */
 static void push_span(lua_State *L, struct oh_span s)
 {
     if (s.n == 0)
@@ -54,6 +55,7 @@ static void push_unfolded(lua_State *L, struct oh_span s)
     luaL_pushresult(&b);
 }
 
+/* A user with its escapes decoded, as people know it. */
 static void push_user(lua_State *L, const struct oh_uri *uri)
 {
     char text[USER_MAX];
@@ -98,6 +100,7 @@ static bool push_list(lua_State *L, const struct oh_msg *msg, enum oh_header_id 
     return e != OH_E_SYNTAX || n > 0;
 }
 
+/* The next row of a header, known or not; NULL as last gives the first. */
 static const struct oh_row *row_after(const struct oh_msg *msg, enum oh_header_id id,
                                       struct oh_span name, const struct oh_row *last)
 {
@@ -123,6 +126,7 @@ static void push_values(lua_State *L, const struct oh_msg *msg, struct oh_span n
     }
 }
 
+/* r.header(name): the first value, for a list header the first of its elements. */
 static int request_header(lua_State *L)
 {
     const struct oh__policy_request *r = request_at(L, lua_upvalueindex(1));
@@ -132,6 +136,7 @@ static int request_header(lua_State *L)
     return 1;
 }
 
+/* r.headers(name): all values, of a list header all elements of all rows. */
 static int request_headers(lua_State *L)
 {
     const struct oh__policy_request *r = request_at(L, lua_upvalueindex(1));
@@ -142,6 +147,7 @@ static int request_headers(lua_State *L)
 
 /* --- fields ------------------------------------------------------------- */
 
+/* The fields follow, each as the table below describes it. */
 static void get_method(lua_State *L, const struct oh__policy_request *r)
 {
     push_span(L, r->msg->method_text);
@@ -292,6 +298,7 @@ static int request_index(lua_State *L)
     return luaL_error(L, "a request has no field '%s'", name);
 }
 
+/* Changing a request by assignment would do nothing, so it is refused. */
 static int request_newindex(lua_State *L)
 {
     return luaL_error(L, "a request cannot be changed; return reply{} or route{}");

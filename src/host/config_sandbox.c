@@ -46,6 +46,7 @@ static bool is_refused(const struct oh__sandbox *sb, bool fresh, size_t old_size
            sb->churn > sb->churn_max;
 }
 
+/* The allocator of a state, as lua_Alloc asks for it; where memory is metered. */
 static void *sandbox_alloc(void *ud, void *ptr, size_t old_size, size_t new_size)
 {
     struct oh__sandbox *sb = ud;
@@ -73,6 +74,7 @@ static void *sandbox_alloc(void *ud, void *ptr, size_t old_size, size_t new_size
     return p;
 }
 
+/* Runs every STEP instructions, and at every one when the budget is over. */
 static void count_hook(lua_State *L, lua_Debug *ar)
 {
     struct oh__sandbox *sb = oh__sandbox_of(L);
@@ -154,6 +156,7 @@ static int safe_next(lua_State *L)
     return 1;
 }
 
+/* pairs with the metered next; there are no metatables that could say otherwise. */
 static int safe_pairs(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TTABLE);
@@ -190,6 +193,7 @@ static void open_string(lua_State *L)
     lua_pop(L, 2);
 }
 
+/* The base functions that neither read files nor touch metatables. */
 static void open_base(lua_State *L)
 {
     static const char *const names[] = {"assert",   "error",    "ipairs", "select",
@@ -212,6 +216,7 @@ static void chain(lua_State *L, int table, int inner)
     lua_setmetatable(L, table);
 }
 
+/* Builds the three tables that chunks see; runs in protected mode for want of memory. */
 static int open_all(lua_State *L)
 {
     static const char *const tables[] = {"pack", NULL};

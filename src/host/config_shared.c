@@ -57,6 +57,7 @@ int oh__policy_shared_new(const struct oh__policy_shared_options *options,
     return OH_OK;
 }
 
+/* The size that an entry was allocated with. */
 static size_t entry_size(const struct shared_entry *e)
 {
     return sizeof(*e) + e->key_n + e->text_n;
@@ -73,12 +74,14 @@ static struct shared_entry **place_of(struct oh__policy_shared *sh, struct oh_sp
     return at;
 }
 
+/* Takes an entry out of the order of writing. */
 static void list_remove(struct oh__policy_shared *sh, struct shared_entry *e)
 {
     *(e->older ? &e->older->newer : &sh->oldest) = e->newer;
     *(e->newer ? &e->newer->older : &sh->newest) = e->older;
 }
 
+/* Puts an entry at the new end of the order of writing. */
 static void list_append(struct oh__policy_shared *sh, struct shared_entry *e)
 {
     e->older = sh->newest;
@@ -87,6 +90,7 @@ static void list_append(struct oh__policy_shared *sh, struct shared_entry *e)
     sh->newest = e;
 }
 
+/* Takes an entry out of its bucket and list, and frees it. */
 static void remove_at(struct oh__policy_shared *sh, struct shared_entry **at)
 {
     struct shared_entry *e = *at;
@@ -154,6 +158,7 @@ static uint64_t clock_now(const struct oh__policy_shared *sh)
     return sh->options.clock(sh->options.ctx);
 }
 
+/* When something that lives this long ends; 0 is never, and the sum must not wrap. */
 static uint64_t end_of(uint64_t now, uint64_t life)
 {
     return life == 0 || life > UINT64_MAX - now ? UINT64_MAX : now + life;

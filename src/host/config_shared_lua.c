@@ -13,12 +13,14 @@
 
 #define COST 50 /* steps of one call: a lock and a look-up */
 
+/* Charges the call and finds the table; raises outside of a policy function. */
 static struct oh__policy_shared *shared_of(lua_State *L, const char *what)
 {
     oh__sandbox_charge(L, COST);
     return oh__policy_running(L, what)->shared;
 }
 
+/* A key is any text of 1 to 256 bytes, NULs included. */
 static struct oh_span key_arg(lua_State *L)
 {
     struct oh_span key;
@@ -42,6 +44,7 @@ static uint64_t time_arg(lua_State *L, int i)
     return ns;
 }
 
+/* shared.get(key). */
 static int shared_get(lua_State *L)
 {
     struct oh__policy_shared *sh = shared_of(L, "shared.get");
@@ -82,6 +85,7 @@ static void value_arg(lua_State *L, int i, struct oh__shared_value *v)
     }
 }
 
+/* shared.set(key, value [, time]). */
 static int shared_set(lua_State *L)
 {
     struct oh__policy_shared *sh = shared_of(L, "shared.set");
@@ -95,6 +99,7 @@ static int shared_set(lua_State *L)
     return 0;
 }
 
+/* shared.count(key, time [, by]): in one step, so that no other worker comes between. */
 static int shared_count(lua_State *L)
 {
     struct oh__policy_shared *sh = shared_of(L, "shared.count");
@@ -109,6 +114,7 @@ static int shared_count(lua_State *L)
     return 1;
 }
 
+/* shared.delete(key). */
 static int shared_delete(lua_State *L)
 {
     struct oh__policy_shared *sh = shared_of(L, "shared.delete");

@@ -27,6 +27,7 @@ static int read_all(int fd, char *p, size_t n)
     return OH_OK;
 }
 
+/* Reads an open file, whose size is checked before a byte is read. */
 static int read_open(int fd, size_t max, struct oh_arena *arena, struct oh_span *out,
                      char why[OH__CONFIG_WHY_MAX])
 {

@@ -116,6 +116,7 @@ static bool is_plain(struct oh_span pattern)
     return true;
 }
 
+/* What find and match have in common: they differ in what they give back. */
 static int find_or_match(lua_State *L, bool find)
 {
     struct oh_span s = text_arg(L, 1), pattern = text_arg(L, 2);
@@ -154,11 +155,13 @@ static int find_or_match(lua_State *L, bool find)
     return 1;
 }
 
+/* string.find(s, pattern [, init [, plain]]). */
 static int string_find(lua_State *L)
 {
     return find_or_match(L, true);
 }
 
+/* string.match(s, pattern [, init]). */
 static int string_match(lua_State *L)
 {
     return find_or_match(L, false);
@@ -186,6 +189,7 @@ static int gmatch_next(lua_State *L)
     return 0;
 }
 
+/* string.gmatch(s, pattern [, init]). */
 static int string_gmatch(lua_State *L)
 {
     struct oh_span s = text_arg(L, 1);
@@ -253,6 +257,7 @@ static void add_value(lua_State *L, luaL_Buffer *b, const struct oh__match *m, c
     luaL_addvalue(b);
 }
 
+/* string.gsub(s, pattern, replacement [, most]). */
 static int string_gsub(lua_State *L)
 {
     struct oh_span s = text_arg(L, 1), pattern = text_arg(L, 2);
@@ -291,6 +296,7 @@ static int string_gsub(lua_State *L)
     return 2;
 }
 
+/* string.rep(s, n [, separator]): the length is known before, so it is checked before. */
 static int string_rep(lua_State *L)
 {
     struct oh_span s = text_arg(L, 1), separator = {"", 0};
@@ -349,6 +355,7 @@ static int forward(lua_State *L)
     return lua_gettop(L);
 }
 
+/* table.sort(t [, less]): metered as if the comparison were Lua's own. */
 static int table_sort(lua_State *L)
 {
     /* Comparisons: n log n, at most 16 for each element. */
@@ -356,6 +363,7 @@ static int table_sort(lua_State *L)
     return forward(L);
 }
 
+/* table.concat(t [, separator [, from [, to]]]). */
 static int table_concat(lua_State *L)
 {
     lua_Integer from = luaL_optinteger(L, 3, 1), to;
@@ -378,6 +386,7 @@ static int table_shift(lua_State *L)
     return forward(L);
 }
 
+/* table.unpack(t [, from [, to]]): what comes out lies on the stack, so it is bounded. */
 static int table_unpack(lua_State *L)
 {
     lua_Integer from = luaL_optinteger(L, 2, 1), to = luaL_opt(L, luaL_checkinteger, 3, -1);

@@ -7,6 +7,7 @@
 
 #define WORD_MAX 48
 
+/* The least of three. */
 static size_t least(size_t a, size_t b, size_t c)
 {
     size_t m = a < b ? a : b;

@@ -183,6 +183,7 @@ static const char *found(lua_State *L)
     }
 }
 
+/* How a value of this type is written, for people. */
 static const char *must_be(const struct oh__setting_row *row)
 {
     switch (row->type) {
@@ -196,6 +197,7 @@ static const char *must_be(const struct oh__setting_row *row)
     }
 }
 
+/* The usual refusal: what it must be, and what it is. */
 static int wrong_type(lua_State *L, const struct oh__setting_row *row, char *why)
 {
     int top = lua_gettop(L);
@@ -234,6 +236,7 @@ static int read_number(lua_State *L, const struct oh__setting_row *row, uint64_t
     return OH_OK;
 }
 
+/* The range was checked: a 32-bit field takes what is left. */
 static void store_number(const struct oh__setting_row *row, void *base, uint64_t v)
 {
     char *at = (char *)base + row->offset;
@@ -244,6 +247,7 @@ static void store_number(const struct oh__setting_row *row, void *base, uint64_t
         *(uint32_t *)at = (uint32_t)v;
 }
 
+/* A number, time or size within the range of its row; or 0 where that means "off". */
 static int convert_number(lua_State *L, const struct oh__setting_row *row, void *base, char *why)
 {
     char lo[OH__CONFIG_VALUE_TEXT], hi[OH__CONFIG_VALUE_TEXT];
@@ -291,6 +295,7 @@ static int store_text(struct oh_span s, const struct oh__setting_row *row, void 
     return OH_OK;
 }
 
+/* A text or a host name; a host is stored in lower case and without its final dot. */
 static int convert_text(lua_State *L, const struct oh__setting_row *row, void *base, char *why)
 {
     char name[OH__NAME_MAX];
@@ -309,6 +314,7 @@ static int convert_text(lua_State *L, const struct oh__setting_row *row, void *b
     return store_text(s, row, base, why);
 }
 
+/* One of a few words, stored as its index. */
 static int convert_choice(lua_State *L, const struct oh__setting_row *row, void *base, char *why)
 {
     struct oh__suggestion best = {NULL, 0};

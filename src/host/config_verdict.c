@@ -24,6 +24,7 @@
 
 /* --- making verdicts ---------------------------------------------------- */
 
+/* Wraps the table unread: whether it is right depends on the function that returns it. */
 static int make_verdict(lua_State *L, enum oh__policy_verdict kind)
 {
     struct oh__policy_verdict_object *o;
@@ -44,11 +45,13 @@ static int make_verdict(lua_State *L, enum oh__policy_verdict kind)
     return 1;
 }
 
+/* reply{...}. */
 static int make_reply(lua_State *L)
 {
     return make_verdict(L, OH__POLICY_REPLY);
 }
 
+/* route{...}. */
 static int make_route(lua_State *L)
 {
     return make_verdict(L, OH__POLICY_ROUTE);
@@ -213,6 +216,7 @@ static const char *reserved(enum oh_header_id id, bool route)
     }
 }
 
+/* One row out of the text on top of the stack, which is popped. */
 static void put_row(struct building *b, struct oh_span name)
 {
     struct oh_span value = oh_span_trim(clean_text(b, name.p));
@@ -286,6 +290,7 @@ static void put_headers(struct building *b)
 
 /* --- contacts ----------------------------------------------------------- */
 
+/* A q-value as RFC 3261 25.1 has it: at most three decimals, none that say nothing. */
 static void put_q(struct oh_buf *out, uint16_t q)
 {
     char digits[3] = {(char)('0' + q / 100 % 10), (char)('0' + q / 10 % 10), (char)('0' + q % 10)};
@@ -356,6 +361,7 @@ static void put_contact(struct building *b)
     oh_buf_lit(&b->rows, "\r\n");
 }
 
+/* contacts = { ... }: one row each, in the order of the list. */
 static void put_contacts(struct building *b)
 {
     lua_State *L = b->L;
@@ -389,6 +395,7 @@ static unsigned get_code(struct building *b, enum oh__policy_point point)
     return (unsigned)code;
 }
 
+/* body and type; without a type it is plain text. */
 static void put_body(struct building *b, struct oh__policy_result *result)
 {
     lua_State *L = b->L;

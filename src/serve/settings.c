@@ -23,6 +23,7 @@ struct host {
     struct oh_addr addr; /* family NONE: a name */
 };
 
+/* Reads a host as an address if it is one, and without its final dot if it is a name. */
 static struct host host_of(struct oh_span text)
 {
     struct host h = {text, {0}};
@@ -68,6 +69,7 @@ static void default_listeners(struct oh__settings *s)
     }
 }
 
+/* Bounds that a small machine can hold; the configuration may raise them. */
 static void default_limits(struct oh__settings *s)
 {
     s->limits = (struct oh_msg_limits){
