@@ -18,10 +18,12 @@
 #include <offhook/alloc.h>
 #include <offhook/buf.h>
 
-#define BUFFER_BYTES     (512 * 1024)
-#define LINE_MAX_BYTES   1024
-#define CLOSE_PATIENCE_S 1
-#define SWAP_MS          100 /* how long a line may wait */
+#include "net/system.h"
+
+#define BUFFER_BYTES      (512 * 1024)
+#define LINE_MAX_BYTES    1024
+#define CLOSE_PATIENCE_MS 1000
+#define SWAP_MS           100 /* how long a line may wait */
 
 struct oh__log {
     pthread_mutex_t lock;
@@ -118,10 +120,7 @@ static void *run(void *arg)
         write_front(log);
         if (log->closing || log->reopen)
             continue;
-        clock_gettime(CLOCK_REALTIME, &until);
-        until.tv_nsec += SWAP_MS * 1000000L;
-        until.tv_sec += until.tv_nsec / 1000000000L;
-        until.tv_nsec %= 1000000000L;
+        until = oh__wall_after(SWAP_MS);
         pthread_cond_timedwait(&log->asked, &log->lock, &until);
     }
     pthread_mutex_unlock(&log->lock);
@@ -176,8 +175,7 @@ void oh__log_close(struct oh__log *log)
     log->closing = true;
     pthread_cond_signal(&log->asked);
     pthread_mutex_unlock(&log->lock);
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += CLOSE_PATIENCE_S;
+    until = oh__wall_after(CLOSE_PATIENCE_MS);
     if (pthread_timedjoin_np(log->thread, NULL, &until) != 0)
         return; /* the destination blocks: the process is ending, the thread ends with it */
     if (log->fd != STDERR_FILENO)
@@ -202,17 +200,16 @@ bool oh__log_wants(const struct oh__log *log, enum oh__log_level level)
 /* The date changes once a second, so it is written once a second. */
 static void put_time(struct oh__log *log, struct oh_buf *b)
 {
-    struct timespec now;
+    uint64_t now = oh__clock_wall();
+    time_t second = (time_t)(now / 1000);
+    unsigned ms = (unsigned)(now % 1000);
     struct tm tm;
 
-    clock_gettime(CLOCK_REALTIME, &now);
-    if (now.tv_sec != log->second || log->stamp_n == 0) {
-        gmtime_r(&now.tv_sec, &tm);
+    if (second != log->second || log->stamp_n == 0) {
+        gmtime_r(&second, &tm);
         log->stamp_n = strftime(log->stamp, sizeof log->stamp, "ts=%Y-%m-%dT%H:%M:%S.", &tm);
-        log->second = now.tv_sec;
+        log->second = second;
     }
-    unsigned ms = (unsigned)(now.tv_nsec / 1000000);
-
     oh_buf_put(b, log->stamp, log->stamp_n);
     oh_buf_char(b, (char)('0' + ms / 100));
     oh_buf_char(b, (char)('0' + ms / 10 % 10));

@@ -4,7 +4,7 @@
 
 #include "host/process.h"
 
-#define PERIOD_S 1
+#define PERIOD_MS 1000
 
 struct oh__maintain {
     struct oh__host *host;
@@ -39,8 +39,7 @@ static void *run(void *arg)
 
     pthread_mutex_lock(&m->lock);
     while (!m->stop) {
-        clock_gettime(CLOCK_REALTIME, &until);
-        until.tv_sec += PERIOD_S;
+        until = oh__wall_after(PERIOD_MS);
         pthread_cond_timedwait(&m->stop_asked, &m->lock, &until);
         if (m->stop)
             break;

@@ -24,3 +24,13 @@ uint64_t oh__clock_wall(void)
 
     return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
+
+struct timespec oh__wall_after(unsigned ms)
+{
+    struct timespec t = read_clock(CLOCK_REALTIME);
+    uint64_t ns = (uint64_t)t.tv_nsec + (uint64_t)ms * 1000000;
+
+    t.tv_sec += (time_t)(ns / 1000000000);
+    t.tv_nsec = (long)(ns % 1000000000);
+    return t;
+}

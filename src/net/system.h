@@ -3,6 +3,8 @@
 #ifndef OH_NET_SYSTEM_H
 #define OH_NET_SYSTEM_H
 
+#include <time.h>
+
 #include <offhook/digest.h>
 
 /* The monotonic clock in nanoseconds; it never jumps and means nothing outside this machine. */
@@ -10,6 +12,9 @@ uint64_t oh__clock_now(void);
 
 /* The wall clock in milliseconds since 1970; it may jump when somebody sets it. */
 uint64_t oh__clock_wall(void);
+
+/* The wall-clock time in ms from now, as condition variables take it. */
+struct timespec oh__wall_after(unsigned ms);
 
 /* Fills memory with entropy from the kernel; OH_OK or OH_E_IO. */
 int oh__entropy(void *out, size_t n);
