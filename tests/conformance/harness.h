@@ -92,9 +92,6 @@ const char *password_of(const char *user);
 /* Another configuration from now on, as a reload does. */
 void reload(struct world *w, const char *lua);
 
-/* The settings that a configuration's text gives; live until the case ends. */
-const struct oh__settings *settings_of(struct world *w, const char *lua);
-
 /* ---- asking ---- */
 
 /* peer_request with its fields written out: ASK(alice, .method = "OPTIONS", .uri = "sip:..."). */
@@ -138,14 +135,14 @@ const char *text_of(struct oh_span span);
 bool text_has(const char *text, const char *part);
 
 /*
- * What every response must have (docs/requirements.md 0.1): the request's Vias
- * in order (received and rport apart), From, Call-ID and CSeq; a To tag unless
- * it is a 100; the same To tag when the request had one.
+ * What every reply to the peer's newest request must have (requirements 0.1):
+ * its Vias in order (received and rport apart), From, Call-ID and CSeq; a To
+ * tag unless it is a 100, and the same one when the request had one.
  */
-void check_reply(struct world *w, const struct oh_msg *request, const struct oh_msg *reply);
+void check_reply(struct peer *p, const struct oh_msg *reply);
 
-/* Expects the reply to the peer's newest request in sight (peer_expect), looks at it as check_reply
- * does, and acknowledges it when it refuses an INVITE. */
+/* Expects a reply to the peer's newest request, looks at it as check_reply does, and acknowledges
+ * it when it refuses an INVITE. */
 const struct oh_msg *answer(struct peer *p, const char *what);
 
 /* The newest decision (`offhook why`) has this text in its sentence or its advice. */
