@@ -13,7 +13,7 @@
 /* Writes "group.key" or "key". */
 static void join(char out[PATH_LEN], const char *group, const char *key)
 {
-    snprintf(out, PATH_LEN, "%s%s%.100s", group, group[0] ? "." : "", key);
+    snprintf(out, PATH_LEN, "%.48s%s%.100s", group, group[0] ? "." : "", key);
 }
 
 /* The struct that a row's offset counts from. */

@@ -3,7 +3,6 @@
  * refused with what it must be and what it is, because "invalid value" helps
  * nobody.
  */
-#include <math.h>
 #include <stdarg.h>
 
 #include <lauxlib.h>
@@ -228,10 +227,10 @@ static int read_number(lua_State *L, const struct oh__setting_row *row, uint64_t
     v = lua_tonumber(L, -1);
     if (row->type == OH__SETTING_DURATION)
         v = v * SECOND;
-    else if (v != floor(v))
-        return OH_E_SYNTAX;
     if (!(v >= 0 && v <= EXACT_MAX * 1000))
         return OH_E_RANGE;
+    if (row->type != OH__SETTING_DURATION && v != (double)(uint64_t)v)
+        return OH_E_SYNTAX;
     *out = (uint64_t)v;
     return OH_OK;
 }

@@ -5,8 +5,6 @@
  * URIs must parse, and rows that the protocol engine writes by itself are
  * refused: a second Via or Content-Length would be a way to smuggle.
  */
-#include <math.h>
-
 #include <lauxlib.h>
 
 #include <offhook/address.h>
@@ -157,7 +155,7 @@ static uint16_t get_q(struct building *b)
             luaL_error(b->L, "%s: q must be a number from 0 to 1", b->what);
     }
     lua_pop(b->L, 1);
-    return (uint16_t)lround(q * 1000);
+    return (uint16_t)(q * 1000 + 0.5);
 }
 
 /* Refuses keys of the table on top of the stack that nobody reads. */
