@@ -138,9 +138,10 @@ bool oh__serve_push(struct oh__serve *s, const struct oh__serve_output *out);
 /* A text buffer of n bytes in the arena; a full buffer (cap 0) when there is no room. */
 struct oh_buf oh__arena_buf(struct oh__serve *s, size_t n);
 
-/* What every call of the door begins and ends with (serve.c): note who is calling; take all that
- * the endpoint has to say. */
+/* What every call of the door begins with (serve.c): notes who is calling. */
 void oh__serve_enter(struct oh__serve *s, const struct oh__serve_env *env);
+
+/* What every call of the door ends with: takes all that the endpoint has to say. */
 void oh__serve_drain(struct oh__serve *s);
 
 /* ---- role.c ---- */
@@ -189,11 +190,19 @@ void oh__proxy_run(struct oh__serve *s, struct oh__request *rq);
 /* Requests inside a dialog whose token is valid, and ACK (msg->method tells). */
 void oh__proxy_dialog(struct oh__serve *s, struct oh__request *rq);
 
-/* The endpoint's other outputs, for contexts. */
+/* OH_OUT_CANCEL: the caller takes its INVITE back (RFC 3261 16.10). */
 void oh__proxy_cancel(struct oh__serve *s, const struct oh_output *out);
+
+/* OH_OUT_RESPONSE: a branch was answered (RFC 3261 16.7). */
 void oh__proxy_response(struct oh__serve *s, const struct oh_output *out);
+
+/* OH_OUT_FAILED: a branch ended without an answer (RFC 3261 16.8, 16.9). */
 void oh__proxy_failed(struct oh__serve *s, const struct oh_output *out);
+
+/* OH_OUT_TRYING: the sender of a non-INVITE request is owed a 100 (RFC 4320 4.1). */
 void oh__proxy_trying(struct oh__serve *s, const struct oh_output *out);
+
+/* OH_OUT_ENDED: the server transaction of an INVITE is gone. */
 void oh__proxy_ended(struct oh__serve *s, const struct oh_output *out);
 
 /* A look-up of a context is finished. */
