@@ -33,7 +33,8 @@ void oh_address_put(struct oh_buf *out, struct oh_span display, struct oh_span u
 struct oh_contact_params {
     bool has_q, has_expires;
     uint16_t q;       /* 0 .. 1000; 1000 when absent or out of form */
-    uint32_t expires; /* seconds; overflow is 2^32-1, malformed is 3600 (RFC 3261 10.2.1.1, RFC 4475 3.1.2.4) */
+    uint32_t expires; /* seconds; overflow is 2^32-1, malformed is 3600 (RFC 3261 10.2.1.1, RFC
+                         4475 3.1.2.4) */
 };
 
 /* Reads q and expires of a Contact value. OH_E_SYNTAX for q above 1 or not a number. */

@@ -19,27 +19,33 @@ struct oh_reply {
 };
 
 /*
- * Writes a response: all Via rows in order with received/rport put into the topmost (RFC 3581 4) when
- * `flow` is given, From, To with tag, Call-ID, CSeq, Timestamp (100 only), then headers, Server,
- * Content-Length and body. Rows that the request lacks are left out (an error reply to half a
- * message). Record-Route is copied for codes 101-299 to a request that can create a dialog.
- * CR and LF in reason are dropped. OH_OK or OH_E_LIMIT.
+ * Writes a response: all Via rows in order with received/rport put into the topmost (RFC 3581 4)
+ * when `flow` is given, From, To with tag, Call-ID, CSeq, Timestamp (100 only), then headers,
+ * Server, Content-Length and body. Rows that the request lacks are left out (an error reply to half
+ * a message). Record-Route is copied for codes 101-299 to a request that can create a dialog. CR
+ * and LF in reason are dropped. OH_OK or OH_E_LIMIT.
  */
-int oh_build_reply(struct oh_buf *out, const struct oh_msg *request, const struct oh_flow *flow, const struct oh_reply *reply);
+int oh_build_reply(struct oh_buf *out, const struct oh_msg *request, const struct oh_flow *flow,
+                   const struct oh_reply *reply);
 
 /*
  * The value that the topmost Via of a received request must have: received and rport filled by RFC
  * 3261 18.2.1 and RFC 3581 4. Writes the whole value.
  */
-void oh_build_via_received(struct oh_buf *out, const struct oh_via *via, const struct oh_flow *flow);
+void oh_build_via_received(struct oh_buf *out, const struct oh_via *via,
+                           const struct oh_flow *flow);
 
 /*
- * Where a response goes (RFC 3261 18.2.2, RFC 3581 4), from the topmost Via and the flow of the request:
- * streams: the flow; UDP: rport, else received/source with the sent-by port (default 5060), else maddr.
+ * Where a response goes (RFC 3261 18.2.2, RFC 3581 4), from the topmost Via and the flow of the
+ * request: streams: the flow; UDP: rport, else received/source with the sent-by port (default
+ * 5060), else maddr.
  */
 void oh_reply_flow(const struct oh_via *via, const struct oh_flow *in, struct oh_flow *out);
 
-/* Writes the CANCEL of a request that we sent (RFC 3261 9.1); headers: rows to add, e.g. Reason. OH_OK or OH_E_LIMIT. */
+/*
+ * Writes the CANCEL of a request that we sent (RFC 3261 9.1); headers: rows to add, e.g. Reason.
+ * OH_OK or OH_E_LIMIT.
+ */
 int oh_build_cancel(struct oh_buf *out, const struct oh_msg *invite, struct oh_span headers);
 
 /* Writes the ACK for a non-2xx final response (RFC 3261 17.1.1.3). OH_OK or OH_E_LIMIT. */

@@ -8,20 +8,20 @@
 #include <offhook/span.h>
 
 /* X(name, RFC) */
-#define OH_METHODS(X)                                                                              \
-    X(INVITE, "RFC 3261 13")                                                                       \
-    X(ACK, "RFC 3261 13.2.2.4")                                                                    \
-    X(BYE, "RFC 3261 15")                                                                          \
-    X(CANCEL, "RFC 3261 9")                                                                        \
-    X(REGISTER, "RFC 3261 10")                                                                     \
-    X(OPTIONS, "RFC 3261 11")                                                                      \
-    X(PRACK, "RFC 3262")                                                                           \
-    X(SUBSCRIBE, "RFC 6665 3.1")                                                                   \
-    X(NOTIFY, "RFC 6665 3.2")                                                                      \
-    X(PUBLISH, "RFC 3903")                                                                         \
-    X(INFO, "RFC 6086")                                                                            \
-    X(REFER, "RFC 3515")                                                                           \
-    X(MESSAGE, "RFC 3428")                                                                         \
+#define OH_METHODS(X)            \
+    X(INVITE, "RFC 3261 13")     \
+    X(ACK, "RFC 3261 13.2.2.4")  \
+    X(BYE, "RFC 3261 15")        \
+    X(CANCEL, "RFC 3261 9")      \
+    X(REGISTER, "RFC 3261 10")   \
+    X(OPTIONS, "RFC 3261 11")    \
+    X(PRACK, "RFC 3262")         \
+    X(SUBSCRIBE, "RFC 6665 3.1") \
+    X(NOTIFY, "RFC 6665 3.2")    \
+    X(PUBLISH, "RFC 3903")       \
+    X(INFO, "RFC 6086")          \
+    X(REFER, "RFC 3515")         \
+    X(MESSAGE, "RFC 3428")       \
     X(UPDATE, "RFC 3311")
 
 enum oh_method {

@@ -14,43 +14,44 @@
 #define OH_MSG_HEADERS_MAX 256 /* rows; more is OH_E_LIMIT (513) */
 
 struct oh_row {
-    uint32_t name, value;   /* offsets in bytes from raw.p; the value is without blanks at its ends, folds inside remain */
+    uint32_t name, value; /* offsets in bytes from raw.p; the value is without blanks at its ends,
+                             folds inside remain */
     uint32_t value_len;
     uint16_t name_len;
-    uint16_t next;          /* index + 1 of the next row with the same id, 0 = none */
-    uint16_t id;            /* enum oh_header_id */
-    uint32_t end;           /* offset behind the row's CRLF (folded lines included) */
+    uint16_t next; /* index + 1 of the next row with the same id, 0 = none */
+    uint16_t id;   /* enum oh_header_id */
+    uint32_t end;  /* offset behind the row's CRLF (folded lines included) */
 };
 
 struct oh_msg {
-    struct oh_span raw;         /* start line .. end of body; noise behind is not in it */
-    struct oh_span start;       /* the start line without CRLF */
+    struct oh_span raw;   /* start line .. end of body; noise behind is not in it */
+    struct oh_span start; /* the start line without CRLF */
     bool request;
-    uint8_t method;             /* enum oh_method; of the CSeq in a response once oh_msg_check has run */
-    uint16_t status;            /* 0 in a request */
+    uint8_t method;  /* enum oh_method; of the CSeq in a response once oh_msg_check has run */
+    uint16_t status; /* 0 in a request */
     struct oh_span method_text; /* request only */
     struct oh_span uri;         /* Request-URI as received; request only */
     struct oh_span reason;      /* response only */
     struct oh_span version;     /* "SIP/2.0" */
     uint32_t body_at;           /* offset of the body = behind the empty line */
     struct oh_span body;
-    bool has_length;            /* a Content-Length row was there */
+    bool has_length; /* a Content-Length row was there */
     uint16_t rows_n;
     struct oh_row rows[OH_MSG_HEADERS_MAX];
     uint16_t first[OH_HEADER_COUNT]; /* index + 1 of the first row of an id, 0 = none */
     uint16_t last[OH_HEADER_COUNT];  /* index + 1 of the last one */
 
     /* Filled by oh_msg_check. */
-    struct oh_via via;       /* topmost */
+    struct oh_via via; /* topmost */
     struct oh_address from, to;
     struct oh_uri from_uri, to_uri; /* scheme OTHER is fine here */
     struct oh_uri request_uri;      /* request only; scheme OTHER is fine (416) */
     struct oh_span from_tag, to_tag;
     struct oh_span call_id;
     uint32_t cseq;
-    uint8_t cseq_method;     /* enum oh_method */
+    uint8_t cseq_method; /* enum oh_method */
     struct oh_span cseq_method_text;
-    int32_t max_forwards;    /* -1 = absent (or above 255, RFC 4475 3.1.2.4) */
+    int32_t max_forwards; /* -1 = absent (or above 255, RFC 4475 3.1.2.4) */
 };
 
 struct oh_msg_limits {
@@ -67,24 +68,30 @@ enum oh_msg_mode { OH_MSG_DATAGRAM, OH_MSG_STREAM };
  *
  * OH_OK: *used bytes were consumed (leading CRLFs included).
  * OH_E_INCOMPLETE (stream only): more bytes are needed; *used (leading CRLFs) may be dropped.
- * OH_E_ABSENT: only CRLFs, NULs or fewer than a start line's bytes in a datagram: ignore it (RFC 3261 7.5, RFC 5626 3.5.1).
+ * OH_E_ABSENT: only CRLFs, NULs or fewer than a start line's bytes in a datagram: ignore it
+ *   (RFC 3261 7.5, RFC 5626 3.5.1).
  * OH_E_VERSION: a request of another SIP version, rows as far as readable (505).
- * OH_E_LIMIT: fault->why tells which limit; the start line and the rows read so far are valid (413, 414, 513).
- * OH_E_SYNTAX, OH_E_DUPLICATE: not a message, or framing in doubt (Content-Length negative, not a number, twice, longer
- *   than a datagram; a stream without Content-Length). Rows found so far are valid, so that 400 can be sent when there is a Via.
- * In a datagram all errors consume everything. fault (may be NULL) is filled on every error.
+ * OH_E_LIMIT: the start line and the rows read so far are valid; oh_msg_fault_status tells which
+ *   limit it was (413, 414, 513).
+ * OH_E_SYNTAX, OH_E_DUPLICATE: not a message, or framing in doubt (Content-Length negative, not a
+ *   number, twice, longer than a datagram; a stream without Content-Length; a bare CR or LF, or a
+ *   NUL that is not escaped, in the headers). The rows that are fine are valid, so that 400 can be
+ *   sent when there is a Via.
+ * All errors but OH_E_INCOMPLETE consume everything; a stream has to be closed then. fault (may be
+ * NULL) is filled on every error. What oh_msg_check fills is empty until it has run.
  */
-int oh_msg_parse(struct oh_span bytes, enum oh_msg_mode mode, const struct oh_msg_limits *limits, struct oh_msg *msg,
-                 size_t *used, struct oh_fault *fault);
+int oh_msg_parse(struct oh_span bytes, enum oh_msg_mode mode, const struct oh_msg_limits *limits,
+                 struct oh_msg *msg, size_t *used, struct oh_fault *fault);
 
 /* The status that answers a fault of oh_msg_parse or oh_msg_check: 400, 413, 414, 505 or 513. */
 unsigned oh_msg_fault_status(const struct oh_fault *fault);
 
 /*
- * Decodes and checks what every element needs: Via, From, To, Call-ID, CSeq, Max-Forwards, Request-URI;
- * each there once (RFC 4475 3.3.8), CSeq method equal to the request's. A header that is not there is
- * OH_E_ABSENT. OH_OK or the first fault; fields decoded
- * before it are valid and the others empty, so that an error reply can copy what exists (SYN-009).
+ * Decodes and checks what every element needs: Via, From, To, Call-ID, CSeq, Max-Forwards and the
+ * Request-URI; each there once (RFC 4475 3.3.8), CSeq method equal to the request's. OH_OK or the
+ * first fault, OH_E_ABSENT for a header that is missing; fields decoded before it are valid and the
+ * others empty, so that an error reply can copy what exists (SYN-009). CSeq is compared last: with
+ * an unknown method, 501 is the better answer (RFC 4475 3.1.2.18).
  */
 int oh_msg_check(struct oh_msg *msg, struct oh_fault *fault);
 
@@ -115,13 +122,17 @@ static inline const struct oh_row *oh_msg_row_next(const struct oh_msg *m, const
 /* The value of the first row with this id; p == NULL when there is none. */
 struct oh_span oh_msg_value(const struct oh_msg *m, enum oh_header_id id);
 
-/* The next row of an unknown header by name (without case) after row `after` (NULL = from the start), or NULL. */
-const struct oh_row *oh_msg_other(const struct oh_msg *m, struct oh_span name, const struct oh_row *after);
+/*
+ * The next row of an unknown header by name (without case) after row `after` (NULL = from the
+ * start), or NULL.
+ */
+const struct oh_row *oh_msg_other(const struct oh_msg *m, struct oh_span name,
+                                  const struct oh_row *after);
 
 /* Walks the values of a list header over all rows and commas. Start with {0}. */
 struct oh_list {
-    uint16_t row;  /* index + 1 of the row being walked */
-    uint32_t at;   /* offset of the rest inside the row's value */
+    uint16_t row; /* index + 1 of the row being walked */
+    uint32_t at;  /* offset of the rest inside the row's value */
     bool begun;
 };
 
@@ -129,15 +140,20 @@ struct oh_list {
  * Gives the next value of a list header, blanks cut. OH_OK, OH_E_ABSENT at the end, OH_E_SYNTAX for
  * unbalanced quotes or brackets. An empty element between commas is skipped.
  */
-int oh_list_next(const struct oh_msg *m, enum oh_header_id id, struct oh_list *it, struct oh_span *value);
+int oh_list_next(const struct oh_msg *m, enum oh_header_id id, struct oh_list *it,
+                 struct oh_span *value);
 
-/* Takes the next comma-separated element off *rest; quotes and <> protect commas. As oh_list_next. */
+/* Takes the next comma-separated element off *rest; quotes and <> protect commas. As oh_list_next.
+ */
 int oh_comma_next(struct oh_span *rest, struct oh_span *value);
 
 /* True when a token list header (Require, Supported, Allow ...) has the token (without case). */
 bool oh_msg_has_token(const struct oh_msg *m, enum oh_header_id id, struct oh_span token);
 
-/* A NUMBER header's value: OH_OK, OH_E_ABSENT, OH_E_SYNTAX; overflow gives 2^32-1. Parameters behind it are ignored. */
+/*
+ * A NUMBER header's value: OH_OK, OH_E_ABSENT, OH_E_SYNTAX; overflow gives 2^32-1. Parameters
+ * behind it are ignored.
+ */
 int oh_msg_number(const struct oh_msg *m, enum oh_header_id id, uint32_t *out);
 
 #endif

@@ -19,10 +19,16 @@ struct oh_param {
  */
 int oh_param_next(struct oh_span *rest, struct oh_param *out);
 
-/* Finds a parameter by name (without case) in ";a=b;c". Returns whether it is there; value may be NULL. */
+/*
+ * Finds a parameter by name (without case) in ";a=b;c". Returns whether it is there; value may be
+ * NULL.
+ */
 bool oh_param_find(struct oh_span params, struct oh_span name, struct oh_span *value);
 
-/* Checks the whole list: syntax and no name twice (RFC 3261 7.3.1). OH_OK, OH_E_SYNTAX or OH_E_DUPLICATE. */
+/*
+ * Checks the whole list: syntax and no name twice (RFC 3261 7.3.1). OH_OK, OH_E_SYNTAX,
+ * OH_E_DUPLICATE, or OH_E_LIMIT for more than 64 parameters.
+ */
 int oh_params_check(struct oh_span params);
 
 /* Writes the inside of a quoted-string with "\x" decoded once. */

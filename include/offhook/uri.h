@@ -11,9 +11,10 @@
 enum oh_scheme { OH_SCHEME_OTHER = 0, OH_SCHEME_SIP, OH_SCHEME_SIPS, OH_SCHEME_TEL };
 
 struct oh_uri {
-    struct oh_span text;     /* all of it, without <> */
+    struct oh_span text; /* all of it, without <> */
     struct oh_span scheme_text;
-    struct oh_span user;     /* escaped as received; for tel the number; has user-parameters such as ";par=u" inside */
+    struct oh_span user;     /* escaped as received; for tel the number; has user-parameters such as
+                                ";par=u" inside */
     struct oh_span password; /* p == NULL: no ":" at all */
     struct oh_span host;     /* as received; IPv6 with brackets */
     struct oh_span params;   /* without the leading ";"; may be empty */
@@ -31,7 +32,11 @@ struct oh_uri {
  */
 int oh_uri_parse(struct oh_span text, struct oh_uri *out, struct oh_fault *fault);
 
-/* Equality by RFC 3261 19.1.4 (sip, sips) or RFC 3966 4 (tel); other schemes byte-wise. */
+/*
+ * Equality by RFC 3261 19.1.4 (sip, sips) or RFC 3966 4 (tel); other schemes byte-wise. Not
+ * transitive, so never to be replaced by a key. Values of headers in the URI are compared with
+ * case.
+ */
 bool oh_uri_equal(const struct oh_uri *a, const struct oh_uri *b);
 
 /*
@@ -44,10 +49,11 @@ bool oh_uri_param(const struct oh_uri *uri, struct oh_span name, struct oh_span 
 void oh_uri_user_decode(const struct oh_uri *uri, struct oh_buf *out);
 
 /*
- * Writes the canonical address-of-record key of RFC 3261 10.3 step 5:
- * "user@host" with escapes decoded, host in lower case, without scheme, port 5060,
- * parameters, password and headers (another port stays: "user@host:5070"). A NUL,
- * blank or control character in the user is written as %XX, so that the key is text.
+ * Writes the canonical address-of-record key of RFC 3261 10.3 step 5: "user@host" with escapes
+ * decoded, host in lower case, without scheme, usual port (5060, for sips 5061), parameters,
+ * password and headers (another port stays: "user@host:5070"). A NUL, blank, control character or
+ * "%" in the user is written as %XX, so that the key is text and two users never share one. For tel
+ * the number without its visual separators; other schemes as they are.
  */
 void oh_uri_aor(const struct oh_uri *uri, struct oh_buf *out);
 

@@ -17,12 +17,15 @@ struct oh_via {
     struct oh_span received;       /* empty when absent */
     struct oh_span maddr;          /* empty when absent */
     bool has_rport;
-    uint16_t rport;                /* 0 when the flag has no value */
-    uint32_t rport_at;             /* offset behind "rport" relative to text.p, to insert "=value" there */
-    bool cookie;                   /* branch starts with z9hG4bK and has more behind it */
+    uint16_t rport;    /* 0 when the flag has no value */
+    uint32_t rport_at; /* offset behind "rport" relative to text.p, to insert "=value" there */
+    bool cookie;       /* branch starts with z9hG4bK and has more behind it */
 };
 
-/* Decodes one Via value that fills the span. A parameter twice is OH_E_DUPLICATE. fault->at relative to text.p. */
+/*
+ * Decodes one Via value that fills the span. A parameter twice is OH_E_DUPLICATE. fault->at
+ * relative to text.p.
+ */
 int oh_via_decode(struct oh_span text, struct oh_via *out, struct oh_fault *fault);
 
 #endif

@@ -87,12 +87,16 @@ static inline const char *address_skip(const char *p, const char *end, struct oh
 int oh__address_decode_tag(struct oh_span text, struct oh_address *a, struct oh_span *tag,
                            struct oh_fault *fault)
 {
-    const char *end = text.p + text.n, *p = oh__skip_lws(text.p, end), *why = NULL;
+    const char *end, *p, *why = NULL;
     struct oh_span rest;
     int rc;
 
     *a = (struct oh_address){0};
     *tag = oh_span(text.p, 0);
+    if (!text.n)
+        return oh__fail(fault, OH_E_SYNTAX, 0, "no URI");
+    end = text.p + text.n;
+    p = oh__skip_lws(text.p, end);
     if (p < end && *p == '*' && oh_span_trim(text).n == 1) {
         a->star = true;
         return OH_OK;

@@ -24,27 +24,30 @@ static int refuse(const struct oh_msg *m, struct oh_fault *fault, enum oh_header
     return code;
 }
 
-/* The value of a header that must be there, and once if `once`; these phrases name the header
- * (SYN-009). */
+/* What is said about a header that must be there and is not, or is there again (SYN-009). */
+struct presence {
+    const char *missing, *twice;
+};
+
+static const struct presence presences[] = {
+    [OH_HEADER_VIA] = {"Missing Via", ""},
+    [OH_HEADER_FROM] = {"Missing From", "More than one From"},
+    [OH_HEADER_TO] = {"Missing To", "More than one To"},
+    [OH_HEADER_CALL_ID] = {"Missing Call-ID", "More than one Call-ID"},
+    [OH_HEADER_CSEQ] = {"Missing CSeq", "More than one CSeq"},
+};
+
+/* The value of a header that must be there, and once unless it is Via. */
 static int required(const struct oh_msg *m, enum oh_header_id id, struct oh_fault *fault,
                     struct oh_span *value)
 {
-    static const struct {
-        const char *missing, *twice;
-    } why[] = {
-        [OH_HEADER_VIA] = {"Missing Via", ""},
-        [OH_HEADER_FROM] = {"Missing From", "More than one From"},
-        [OH_HEADER_TO] = {"Missing To", "More than one To"},
-        [OH_HEADER_CALL_ID] = {"Missing Call-ID", "More than one Call-ID"},
-        [OH_HEADER_CSEQ] = {"Missing CSeq", "More than one CSeq"},
-    };
     const struct oh_row *row = oh_msg_row(m, id);
 
     if (!row)
-        return refuse(m, fault, id, m->start, OH_E_ABSENT, 0, why[id].missing);
+        return refuse(m, fault, id, m->start, OH_E_ABSENT, 0, presences[id].missing);
     if (row->next && id != OH_HEADER_VIA)
         return refuse(m, fault, id, oh_row_name(m, oh_msg_row_next(m, row)), OH_E_DUPLICATE, 0,
-                      why[id].twice);
+                      presences[id].twice);
     *value = oh_row_value(m, row);
     return OH_OK;
 }

@@ -47,17 +47,29 @@ void oh_edits_add(struct oh_edits *e, uint32_t at, uint32_t cut, struct oh_span 
     e->n++;
 }
 
+/* True for a row of this message; a row of another one would cut whatever lies at its offset. */
+static bool belongs(const struct oh_msg *m, const struct oh_row *row)
+{
+    uintptr_t first = (uintptr_t)m->rows, at = (uintptr_t)row;
+
+    return at >= first && at < first + m->rows_n * sizeof(*row);
+}
+
 void oh_edits_drop_row(struct oh_edits *e, const struct oh_msg *m, const struct oh_row *row)
 {
-    (void)m;
-    oh_edits_add(e, row->name, row->end - row->name, oh_span(NULL, 0));
+    if (belongs(m, row))
+        oh_edits_add(e, row->name, row->end - row->name, oh_span(NULL, 0));
+    else
+        e->failed = true;
 }
 
 void oh_edits_set_value(struct oh_edits *e, const struct oh_msg *m, const struct oh_row *row,
                         struct oh_span value)
 {
-    (void)m;
-    oh_edits_add(e, row->value, row->value_len, value);
+    if (belongs(m, row))
+        oh_edits_add(e, row->value, row->value_len, value);
+    else
+        e->failed = true;
 }
 
 void oh_edits_insert_rows(struct oh_edits *e, const struct oh_msg *m, const struct oh_row *before,
@@ -167,6 +179,7 @@ int oh_edits_apply(struct oh_span original, const struct oh_edits *base,
             last_cut = e;
         }
     }
-    oh_buf_span(out, oh_span_from(original, copied));
+    if (copied < original.n)
+        oh_buf_put(out, original.p + copied, original.n - copied);
     return oh_buf_error(out);
 }

@@ -148,15 +148,11 @@ static uint64_t word(const char *p)
     return w;
 }
 
-/* n bytes of ones in front of as many of zeros as a read of NAME_MAX_N bytes needs. */
-static const char ones[2 * NAME_MAX_N] = {
-#define X8 \
-    (char)0xff, (char)0xff, (char)0xff, (char)0xff, (char)0xff, (char)0xff, (char)0xff, (char)0xff
-    X8,
-    X8,
-    X8,
-#undef X8
-};
+/* As many ones as the longest read, then as many zeros: a mask for n bytes begins n before the
+ * middle. */
+static const char ones[NAME_MAX_N + NAME_MAX_N] =
+    "\377\377\377\377\377\377\377\377\377\377\377\377"
+    "\377\377\377\377\377\377\377\377\377\377\377\377";
 
 enum oh_header_id oh__header_of_wide(const char *p, size_t n)
 {

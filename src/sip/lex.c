@@ -121,7 +121,7 @@ const char *oh__skip_quoted(const char *p, const char *end)
 
 bool oh__lex_quoted(struct oh_span *rest, struct oh_span *inside)
 {
-    const char *start = rest->p, *behind = oh__skip_quoted(start, start + rest->n);
+    const char *start = rest->p, *behind = rest->n ? oh__skip_quoted(start, start + rest->n) : NULL;
 
     if (!behind)
         return false;
@@ -132,8 +132,12 @@ bool oh__lex_quoted(struct oh_span *rest, struct oh_span *inside)
 
 bool oh__lex_sep(struct oh_span *rest, char c)
 {
-    const char *end = rest->p + rest->n, *p = oh__skip_lws(rest->p, end);
+    const char *end, *p;
 
+    if (!rest->n)
+        return false;
+    end = rest->p + rest->n;
+    p = oh__skip_lws(rest->p, end);
     if (p == end || *p != c)
         return false;
     p = oh__skip_lws(p + 1, end);

@@ -168,7 +168,8 @@ bool oh__lex_quoted(struct oh_span *rest, struct oh_span *inside);
 /* Skips white space, see oh__skip_lws. */
 static inline void oh__lex_lws(struct oh_span *rest)
 {
-    oh__skip(rest, (size_t)(oh__skip_lws(rest->p, rest->p + rest->n) - rest->p));
+    if (rest->n && oh__is(*rest->p, OH__C_LWS))
+        oh__skip(rest, (size_t)(oh__skip_lws_slow(rest->p, rest->p + rest->n) - rest->p));
 }
 
 /* Takes a separator with white space on both sides (RFC 3261 25.1: SEMI, EQUAL, SLASH, COMMA ...).

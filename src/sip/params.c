@@ -5,8 +5,11 @@
 int oh_param_next(struct oh_span *rest, struct oh_param *out)
 {
     const char *at = rest->p;
-    int rc = oh__param_next(&at, rest->p + rest->n, out);
+    int rc;
 
+    if (!rest->n)
+        return OH_E_ABSENT;
+    rc = oh__param_next(&at, rest->p + rest->n, out);
     oh__skip(rest, (size_t)(at - rest->p));
     return rc;
 }
@@ -49,11 +52,14 @@ const char *oh__params_why(int code)
 
 int oh__params_scan(struct oh_span *rest, struct oh_span name, struct oh_span *value)
 {
-    const char *at = rest->p, *end = rest->p + rest->n;
+    const char *at = rest->p, *end;
     struct oh__names seen;
     struct oh_param p;
     int rc;
 
+    if (!rest->n)
+        return OH_OK;
+    end = at + rest->n;
     seen.n = 0;
     while ((rc = oh__param_next(&at, end, &p)) == OH_OK) {
         rc = oh__names_add(&seen, p.name);
@@ -83,5 +89,6 @@ void oh_unquote(struct oh_span inside, struct oh_buf *out)
         oh_buf_put(out, inside.p + from, i - from);
         from = ++i;
     }
-    oh_buf_put(out, inside.p + from, inside.n - from);
+    if (from < inside.n)
+        oh_buf_put(out, inside.p + from, inside.n - from);
 }

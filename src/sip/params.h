@@ -22,8 +22,9 @@ struct oh__names {
 int oh__names_add(struct oh__names *seen, struct oh_span name);
 
 /*
- * oh_param_next on pointers: *at is behind white space on return, except on an error, when it stays
- * where the parameter begins. Inline, so that in a decoder's loop nothing goes through memory.
+ * oh_param_next on pointers (not NULL): *at is behind white space on return, except on an error,
+ * when it stays where the parameter begins. Inline, so that in a decoder's loop nothing goes
+ * through memory.
  */
 static inline int oh__param_next(const char **at, const char *end, struct oh_param *out)
 {
@@ -51,7 +52,9 @@ static inline int oh__param_next(const char **at, const char *end, struct oh_par
         value_end = p;
         p = oh__skip_lws(p, end);
     }
-    out->value = oh_span(value + quoted, (size_t)(value_end - value) - 2 * quoted);
+    out->value = oh_span(NULL, 0);
+    if (value)
+        out->value = oh_span(value + quoted, (size_t)(value_end - value) - 2 * quoted);
     out->quoted = quoted;
     *at = p;
     return OH_OK;

@@ -21,7 +21,7 @@
 #define TARGET_AVX2 __attribute__((target("avx2")))
 #endif
 
-#define INLINE static inline __attribute__((always_inline))
+#define INLINE inline __attribute__((always_inline))
 
 /*
  * What a version does in its own way: one bit for each control character but tab
@@ -64,7 +64,7 @@ static enum oh__scan_result odd_byte(const char *p, size_t line, size_t i)
 }
 
 /* Ends the pass. */
-INLINE bool stop(struct pass *s, enum oh__scan_result result, size_t at)
+static INLINE bool stop(struct pass *s, enum oh__scan_result result, size_t at)
 {
     s->result = result;
     s->at = at;
@@ -72,7 +72,7 @@ INLINE bool stop(struct pass *s, enum oh__scan_result result, size_t at)
 }
 
 /* Records the line that ends with the CR at `end`; true when the pass ends there. */
-INLINE bool line_done(struct pass *s, size_t end, token_fn *token)
+static INLINE bool line_done(struct pass *s, size_t end, token_fn *token)
 {
     size_t name_n = token(s->p, s->line, s->n) - s->line;
     struct oh_row *row = s->row;
@@ -93,7 +93,7 @@ INLINE bool line_done(struct pass *s, size_t end, token_fn *token)
 }
 
 /* The CR at i: a fold, the end of a line, or the empty line. True when the pass ends there. */
-INLINE bool carriage_return(struct pass *s, size_t i, token_fn *token)
+static INLINE bool carriage_return(struct pass *s, size_t i, token_fn *token)
 {
     if (__builtin_expect(i + 2 >= s->n, 0)) {
         if (i + 1 == s->n)
@@ -116,7 +116,8 @@ INLINE bool carriage_return(struct pass *s, size_t i, token_fn *token)
 }
 
 /* Looks at every control character of one block; true when the pass ends there. */
-INLINE bool block(struct pass *s, size_t base, uint64_t mask, uint64_t *carry, token_fn *token)
+static INLINE bool block(struct pass *s, size_t base, uint64_t mask, uint64_t *carry,
+                         token_fn *token)
 {
     enum oh__scan_result odd;
     size_t i;
@@ -141,8 +142,8 @@ INLINE bool block(struct pass *s, size_t base, uint64_t mask, uint64_t *carry, t
 }
 
 /* The pass itself. */
-INLINE enum oh__scan_result scan(const char *p, size_t n, struct oh_row *rows, struct oh__scan *out,
-                                 control_fn *control, token_fn *token)
+static INLINE enum oh__scan_result scan(const char *p, size_t n, struct oh_row *rows,
+                                        struct oh__scan *out, control_fn *control, token_fn *token)
 {
     struct pass s = {.p = p,
                      .n = n,
@@ -217,7 +218,7 @@ enum oh__scan_result oh__scan_scalar(const char *p, size_t n, struct oh_row *row
 #ifdef HAVE_AVX2
 
 /* One bit for each control character but tab among 32 bytes. */
-TARGET_AVX2 INLINE uint32_t control_mask(__m256i v)
+TARGET_AVX2 static INLINE uint32_t control_mask(__m256i v)
 {
     __m256i low = _mm256_cmpeq_epi8(_mm256_min_epu8(v, _mm256_set1_epi8(0x1f)), v);
     __m256i tab = _mm256_cmpeq_epi8(v, _mm256_set1_epi8('\t'));
@@ -225,12 +226,12 @@ TARGET_AVX2 INLINE uint32_t control_mask(__m256i v)
     return (uint32_t)_mm256_movemask_epi8(_mm256_andnot_si256(tab, low));
 }
 
-TARGET_AVX2 INLINE __m256i load(const char *p)
+TARGET_AVX2 static INLINE __m256i load(const char *p)
 {
     return _mm256_loadu_si256((const __m256i *)(const void *)p);
 }
 
-TARGET_AVX2 INLINE uint64_t control_avx2(const char *p, size_t i, size_t n)
+TARGET_AVX2 static INLINE uint64_t control_avx2(const char *p, size_t i, size_t n)
 {
     size_t from = i;
 
@@ -249,7 +250,7 @@ TARGET_AVX2 INLINE uint64_t control_avx2(const char *p, size_t i, size_t n)
  * selects a set of high ones (bit h: the byte 0xhl is in token), the high one
  * its bit in that set; bytes above 0x7f select no set.
  */
-TARGET_AVX2 INLINE uint32_t other_mask(__m256i v)
+TARGET_AVX2 static INLINE uint32_t other_mask(__m256i v)
 {
     const __m256i sets = _mm256_setr_epi8(
         (char)0xe8, (char)0xfc, (char)0xf8, (char)0xf8, (char)0xf8, (char)0xfc, (char)0xf8,
@@ -265,7 +266,7 @@ TARGET_AVX2 INLINE uint32_t other_mask(__m256i v)
     return (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(hit, _mm256_setzero_si256()));
 }
 
-TARGET_AVX2 INLINE size_t token_avx2(const char *p, size_t i, size_t n)
+TARGET_AVX2 static INLINE size_t token_avx2(const char *p, size_t i, size_t n)
 {
     uint32_t mask;
 

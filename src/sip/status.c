@@ -63,7 +63,7 @@ static const struct oh_status statuses[] = {
     {403, "Forbidden", "RFC 3261 21.4.4",
      "The server understood and refuses; asking again with a password does not help.",
      "A proxy, registrar or carrier, by policy.",
-     "Look at the permissions of the account, caller ID rules and addresses allowed for the trunk."},
+     "Look at the account's permissions, caller ID rules and the addresses allowed for the trunk."},
     {404, "Not Found", "RFC 3261 21.4.5", "There is no such user in this domain.",
      "The server of the called domain.",
      "Check the number or name dialled, and that the domain is one the server serves."},

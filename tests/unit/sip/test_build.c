@@ -78,6 +78,11 @@ static void by_code(void **state)
                  "SIP/2.0 183 Session Progress\r\nVia: SIP/2.0/UDP h\r\nRecord-Route: <sip:r>\r\n"
                  "From: \"A\" <sip:a@x>;tag=1\r\nTo: <sip:b@y>;tag=t\r\nCall-ID: c@x\r\n"
                  "CSeq: 7 INVITE\r\nContent-Length: 0\r\n\r\n");
+    reply.code = 302;
+    assert_reply(request, NULL, &reply,
+                 "SIP/2.0 302 Moved Temporarily\r\nVia: SIP/2.0/UDP h\r\n"
+                 "From: \"A\" <sip:a@x>;tag=1\r\nTo: <sip:b@y>;tag=t\r\nCall-ID: c@x\r\n"
+                 "CSeq: 7 INVITE\r\nContent-Length: 0\r\n\r\n");
     reply.code = 200; /* BYE creates no dialog */
     assert_reply("BYE sip:b@y SIP/2.0\r\nVia: SIP/2.0/UDP h\r\nRecord-Route: <sip:r>\r\n"
                  "To: <sip:b@y>;Tag=u\r\n\r\n",
@@ -195,7 +200,8 @@ static void siblings(void **state)
 {
     static const char invite[] =
         "INVITE sip:b@y;lr SIP/2.0\r\nVia: SIP/2.0/UDP p;branch=z9hG4bK1, SIP/2.0/UDP q\r\n"
-        "Via: SIP/2.0/UDP r\r\nMax-Forwards: 10\r\nRoute: <sip:r1;lr>\r\nroute: <sip:r2>,<sip:r3>\r\n"
+        "Via: SIP/2.0/UDP r\r\nMax-Forwards: 10\r\nRoute: <sip:r1;lr>\r\n"
+        "route: <sip:r2>,<sip:r3>\r\n"
         "Contact: <sip:a@x>\r\nContent-Type: a/b\r\nf: \"A\" <sip:a@x>;tag=1\r\nt: <sip:b@y>\r\n"
         "i: c@x\r\nCSeq:  007\r\n INVITE\r\nl: 1\r\n\r\nx";
     static const char response[] =

@@ -341,6 +341,42 @@ static int try_text(struct oh_span text)
     return rc;
 }
 
+/* The empty span without a pointer is an empty text like any other. */
+static void nothing(void **state)
+{
+    struct oh_span none = oh_span(NULL, 0), rest = none, value;
+    char text[16];
+    struct oh_buf out;
+    struct oh_address a;
+    struct oh_param p;
+    struct oh_uri u;
+    struct oh_via v;
+    struct oh_msg m;
+    size_t used = 1;
+
+    (void)state;
+    assert_int_equal(oh_address_decode(none, &a, NULL), OH_E_SYNTAX);
+    assert_int_equal(oh_uri_parse(none, &u, NULL), OH_E_SYNTAX);
+    assert_int_equal(oh_via_decode(none, &v, NULL), OH_E_SYNTAX);
+    assert_int_equal(oh_param_next(&rest, &p), OH_E_ABSENT);
+    assert_int_equal(oh_params_check(none), OH_OK);
+    assert_int_equal(oh_comma_next(&rest, &value), OH_E_ABSENT);
+    assert_false(oh_param_find(none, OH_LIT("tag"), &value));
+    assert_int_equal(oh_header_of(none), OH_HEADER_OTHER);
+    assert_int_equal(oh_method_of(none), OH_METHOD_OTHER);
+    assert_int_equal(oh_transport_of(none), OH_TRANSPORT_OTHER);
+    assert_int_equal(oh_msg_parse(none, OH_MSG_DATAGRAM, NULL, &m, &used, NULL), OH_E_ABSENT);
+    assert_int_equal(used, 0);
+    assert_int_equal(oh_msg_check(&m, NULL), OH_E_ABSENT);
+    assert_int_equal(oh_msg_parse(none, OH_MSG_STREAM, NULL, &m, &used, NULL), OH_E_INCOMPLETE);
+    oh_buf_init(&out, text, sizeof(text));
+    oh_unquote(none, &out);
+    oh_uri_put_user(&out, none);
+    assert_int_equal(oh_edits_apply(none, NULL, NULL, &out), OH_OK);
+    oh_address_put(&out, none, none);
+    assert_text(oh_buf_view(&out), "<>");
+}
+
 struct tally {
     unsigned fine, placeholder, other;
 };
@@ -526,8 +562,9 @@ static void mutations(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(torture),  cmocka_unit_test(understood),     cmocka_unit_test(flows),
-        cmocka_unit_test(prefixes), cmocka_unit_test(value_prefixes), cmocka_unit_test(mutations),
+        cmocka_unit_test(nothing),   cmocka_unit_test(torture),  cmocka_unit_test(understood),
+        cmocka_unit_test(flows),     cmocka_unit_test(prefixes), cmocka_unit_test(value_prefixes),
+        cmocka_unit_test(mutations),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

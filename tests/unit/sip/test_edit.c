@@ -94,6 +94,27 @@ static void pops(void **state)
     }
 }
 
+/* A row of another message is never taken for one of this. */
+static void foreign_rows(void **state)
+{
+    struct oh_edits e;
+    struct oh_msg m;
+    struct oh_row row;
+
+    (void)state;
+    read_message(START "To: x\r\n\r\n", &m);
+    row = m.rows[0];
+    oh_edits_init(&e);
+    oh_edits_drop_row(&e, &m, &row);
+    assert_true(e.failed);
+    oh_edits_init(&e);
+    oh_edits_set_value(&e, &m, &row, OH_LIT("y"));
+    assert_true(e.failed);
+    oh_edits_init(&e);
+    oh_edits_drop_row(&e, &m, &m.rows[1]); /* behind the last one */
+    assert_true(e.failed);
+}
+
 static void refused(void **state)
 {
     static const struct oh_span original = {"0123456789", 10};
@@ -298,7 +319,8 @@ static void random_pops(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(proxy),        cmocka_unit_test(pops),        cmocka_unit_test(refused),
+        cmocka_unit_test(proxy),        cmocka_unit_test(pops),
+        cmocka_unit_test(refused),      cmocka_unit_test(foreign_rows),
         cmocka_unit_test(random_lists), cmocka_unit_test(random_pops),
     };
 

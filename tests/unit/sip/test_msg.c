@@ -475,85 +475,84 @@ static void too_many_rows(void **state)
 }
 
 /* SYN-008 to SYN-012, SYN-018, SYN-024, SYN-025, SYN-031: oh_msg_check. */
+static const struct {
+    const char *text; /* rows behind the start line */
+    int code;
+    uint16_t header;
+    const char *why; /* NULL: not compared */
+} checks[] = {
+    {CORE, OH_OK, 0, NULL},
+    {FROM TO CALL CSEQ, OH_E_ABSENT, OH_HEADER_VIA, "Missing Via"},
+    {VIA TO CALL CSEQ, OH_E_ABSENT, OH_HEADER_FROM, "Missing From"},
+    {VIA FROM CALL CSEQ, OH_E_ABSENT, OH_HEADER_TO, "Missing To"},
+    {VIA FROM TO CSEQ, OH_E_ABSENT, OH_HEADER_CALL_ID, "Missing Call-ID"},
+    {VIA FROM TO CALL, OH_E_ABSENT, OH_HEADER_CSEQ, "Missing CSeq"},
+    {CORE FROM, OH_E_DUPLICATE, OH_HEADER_FROM, "More than one From"},
+    {CORE TO, OH_E_DUPLICATE, OH_HEADER_TO, "More than one To"},
+    {CORE "i: x\r\n", OH_E_DUPLICATE, OH_HEADER_CALL_ID, "More than one Call-ID"},
+    {CORE CSEQ, OH_E_DUPLICATE, OH_HEADER_CSEQ, "More than one CSeq"},
+    {CORE "Max-Forwards: 70\r\nMax-Forwards: 70\r\n", OH_E_DUPLICATE, OH_HEADER_MAX_FORWARDS,
+     "More than one Max-Forwards"},
+    {CORE VIA "Via: ((\r\n", OH_OK, 0, NULL}, /* only the topmost is everybody's business */
+    {"Via: SIP/2.0/UDP a ;x=\",\", garbage\r\n" FROM TO CALL CSEQ, OH_OK, 0, NULL},
+    {"Via:\r\n" FROM TO CALL CSEQ, OH_E_SYNTAX, OH_HEADER_VIA, NULL},
+    {"Via: ,\r\n" FROM TO CALL CSEQ, OH_E_SYNTAX, OH_HEADER_VIA, NULL},
+    {"Via: SIP/2.0/UDP a;x=\",\r\n" FROM TO CALL CSEQ, OH_E_SYNTAX, OH_HEADER_VIA, NULL},
+    {"Via: SIP/2.0/UDP a;branch=z9hG4bK\r\n" FROM TO CALL CSEQ, OH_OK, 0, NULL},
+    {"Via: SIP/2.0/UDP a\r\nFrom: sip:a@b\r\n" TO CALL CSEQ, OH_OK, 0, NULL},
+    {VIA "From: \"x <sip:a@b>\r\n" TO CALL CSEQ, OH_E_SYNTAX, OH_HEADER_FROM, NULL},
+    {VIA "From: <sip:a @b>\r\n" TO CALL CSEQ, OH_E_SYNTAX, OH_HEADER_FROM, NULL},
+    {VIA "From: *\r\n" TO CALL CSEQ, OH_E_SYNTAX, OH_HEADER_FROM, NULL},
+    {VIA "From: <sip:a@b>;tag=a;tag=b\r\n" TO CALL CSEQ, OH_E_DUPLICATE, OH_HEADER_FROM, NULL},
+    {VIA "From:\r\n" TO CALL CSEQ, OH_E_SYNTAX, OH_HEADER_FROM, NULL},
+    {VIA FROM "To: < sip:t@e >\r\n" CALL CSEQ, OH_E_SYNTAX, OH_HEADER_TO, NULL},
+    {VIA "From: <name:J_S>;tag=1\r\nTo: isbn:298\r\n" CALL CSEQ, OH_OK, 0, NULL},
+    {VIA FROM TO "Call-ID:\r\n" CSEQ, OH_E_SYNTAX, OH_HEADER_CALL_ID, NULL},
+    {VIA FROM TO "Call-ID: a@b@c\r\n" CSEQ, OH_E_SYNTAX, OH_HEADER_CALL_ID, NULL},
+    {VIA FROM TO "Call-ID: a b\r\n" CSEQ, OH_E_SYNTAX, OH_HEADER_CALL_ID, NULL},
+    {VIA FROM TO "Call-ID: a@\r\n" CSEQ, OH_E_SYNTAX, OH_HEADER_CALL_ID, NULL},
+    {VIA FROM TO "Call-ID: a;b\r\n" CSEQ, OH_E_SYNTAX, OH_HEADER_CALL_ID, NULL},
+    {VIA FROM TO "Call-ID: w%ZK-!.*_+'@w`~)(><:\\/\"][?}{\r\n" CSEQ, OH_OK, 0, NULL},
+    {VIA FROM TO CALL "CSeq: 2147483647 INVITE\r\n", OH_OK, 0, NULL},
+    {VIA FROM TO CALL "CSeq: 0009\r\n  INVITE\r\n", OH_OK, 0, NULL},
+    {VIA FROM TO CALL "CSeq: 2147483648 INVITE\r\n", OH_E_RANGE, OH_HEADER_CSEQ, NULL},
+    {VIA FROM TO CALL "CSeq: 36893488147419103232 INVITE\r\n", OH_E_RANGE, OH_HEADER_CSEQ, NULL},
+    {VIA FROM TO CALL "CSeq: -1 INVITE\r\n", OH_E_SYNTAX, OH_HEADER_CSEQ, NULL},
+    {VIA FROM TO CALL "CSeq: 1\r\n", OH_E_SYNTAX, OH_HEADER_CSEQ, NULL},
+    {VIA FROM TO CALL "CSeq: 1INVITE\r\n", OH_E_SYNTAX, OH_HEADER_CSEQ, NULL},
+    {VIA FROM TO CALL "CSeq: 1 INVITE x\r\n", OH_E_SYNTAX, OH_HEADER_CSEQ, NULL},
+    {VIA FROM TO CALL "CSeq: INVITE 1\r\n", OH_E_SYNTAX, OH_HEADER_CSEQ, NULL},
+    {VIA FROM TO CALL "CSeq: 1 BYE\r\n", OH_E_SYNTAX, OH_HEADER_CSEQ,
+     "a CSeq method that is not the request's"},
+    {VIA FROM TO CALL "CSeq: 1 invite\r\n", OH_E_SYNTAX, OH_HEADER_CSEQ, NULL},
+    {CORE "Max-Forwards: 0\r\n", OH_OK, 0, NULL},
+    {CORE "Max-Forwards: x\r\n", OH_E_SYNTAX, OH_HEADER_MAX_FORWARDS, NULL},
+    {CORE "Max-Forwards:\r\n", OH_E_SYNTAX, OH_HEADER_MAX_FORWARDS, NULL},
+    {CORE "Max-Forwards: -1\r\n", OH_E_SYNTAX, OH_HEADER_MAX_FORWARDS, NULL},
+    {CORE "Date: nonsense\r\nContact: ((\r\nRetry-After: x\r\n", OH_OK, 0, NULL}, /* SYN-007 */
+};
+
 static void check(void **state)
 {
-    static const struct {
-        const char *text; /* rows behind the start line */
-        int code;
-        uint16_t header;
-        const char *why; /* NULL: not compared */
-    } cases[] = {
-        {CORE, OH_OK, 0, NULL},
-        {FROM TO CALL CSEQ, OH_E_ABSENT, OH_HEADER_VIA, "Missing Via"},
-        {VIA TO CALL CSEQ, OH_E_ABSENT, OH_HEADER_FROM, "Missing From"},
-        {VIA FROM CALL CSEQ, OH_E_ABSENT, OH_HEADER_TO, "Missing To"},
-        {VIA FROM TO CSEQ, OH_E_ABSENT, OH_HEADER_CALL_ID, "Missing Call-ID"},
-        {VIA FROM TO CALL, OH_E_ABSENT, OH_HEADER_CSEQ, "Missing CSeq"},
-        {CORE FROM, OH_E_DUPLICATE, OH_HEADER_FROM, "More than one From"},
-        {CORE TO, OH_E_DUPLICATE, OH_HEADER_TO, "More than one To"},
-        {CORE "i: x\r\n", OH_E_DUPLICATE, OH_HEADER_CALL_ID, "More than one Call-ID"},
-        {CORE CSEQ, OH_E_DUPLICATE, OH_HEADER_CSEQ, "More than one CSeq"},
-        {CORE "Max-Forwards: 70\r\nMax-Forwards: 70\r\n", OH_E_DUPLICATE, OH_HEADER_MAX_FORWARDS,
-         "More than one Max-Forwards"},
-        {CORE VIA "Via: ((\r\n", OH_OK, 0, NULL}, /* only the topmost is everybody's business */
-        {"Via: SIP/2.0/UDP a ;x=\",\", garbage\r\n" FROM TO CALL CSEQ, OH_OK, 0, NULL},
-        {"Via:\r\n" FROM TO CALL CSEQ, OH_E_SYNTAX, OH_HEADER_VIA, NULL},
-        {"Via: ,\r\n" FROM TO CALL CSEQ, OH_E_SYNTAX, OH_HEADER_VIA, NULL},
-        {"Via: SIP/2.0/UDP a;x=\",\r\n" FROM TO CALL CSEQ, OH_E_SYNTAX, OH_HEADER_VIA, NULL},
-        {"Via: SIP/2.0/UDP a;branch=z9hG4bK\r\n" FROM TO CALL CSEQ, OH_OK, 0, NULL},
-        {"Via: SIP/2.0/UDP a\r\nFrom: sip:a@b\r\n" TO CALL CSEQ, OH_OK, 0, NULL},
-        {VIA "From: \"x <sip:a@b>\r\n" TO CALL CSEQ, OH_E_SYNTAX, OH_HEADER_FROM, NULL},
-        {VIA "From: <sip:a @b>\r\n" TO CALL CSEQ, OH_E_SYNTAX, OH_HEADER_FROM, NULL},
-        {VIA "From: *\r\n" TO CALL CSEQ, OH_E_SYNTAX, OH_HEADER_FROM, NULL},
-        {VIA "From: <sip:a@b>;tag=a;tag=b\r\n" TO CALL CSEQ, OH_E_DUPLICATE, OH_HEADER_FROM, NULL},
-        {VIA "From:\r\n" TO CALL CSEQ, OH_E_SYNTAX, OH_HEADER_FROM, NULL},
-        {VIA FROM "To: < sip:t@e >\r\n" CALL CSEQ, OH_E_SYNTAX, OH_HEADER_TO, NULL},
-        {VIA "From: <name:J_S>;tag=1\r\nTo: isbn:298\r\n" CALL CSEQ, OH_OK, 0, NULL},
-        {VIA FROM TO "Call-ID:\r\n" CSEQ, OH_E_SYNTAX, OH_HEADER_CALL_ID, NULL},
-        {VIA FROM TO "Call-ID: a@b@c\r\n" CSEQ, OH_E_SYNTAX, OH_HEADER_CALL_ID, NULL},
-        {VIA FROM TO "Call-ID: a b\r\n" CSEQ, OH_E_SYNTAX, OH_HEADER_CALL_ID, NULL},
-        {VIA FROM TO "Call-ID: a@\r\n" CSEQ, OH_E_SYNTAX, OH_HEADER_CALL_ID, NULL},
-        {VIA FROM TO "Call-ID: a;b\r\n" CSEQ, OH_E_SYNTAX, OH_HEADER_CALL_ID, NULL},
-        {VIA FROM TO "Call-ID: w%ZK-!.*_+'@w`~)(><:\\/\"][?}{\r\n" CSEQ, OH_OK, 0, NULL},
-        {VIA FROM TO CALL "CSeq: 2147483647 INVITE\r\n", OH_OK, 0, NULL},
-        {VIA FROM TO CALL "CSeq: 0009\r\n  INVITE\r\n", OH_OK, 0, NULL},
-        {VIA FROM TO CALL "CSeq: 2147483648 INVITE\r\n", OH_E_RANGE, OH_HEADER_CSEQ, NULL},
-        {VIA FROM TO CALL "CSeq: 36893488147419103232 INVITE\r\n", OH_E_RANGE, OH_HEADER_CSEQ,
-         NULL},
-        {VIA FROM TO CALL "CSeq: -1 INVITE\r\n", OH_E_SYNTAX, OH_HEADER_CSEQ, NULL},
-        {VIA FROM TO CALL "CSeq: 1\r\n", OH_E_SYNTAX, OH_HEADER_CSEQ, NULL},
-        {VIA FROM TO CALL "CSeq: 1INVITE\r\n", OH_E_SYNTAX, OH_HEADER_CSEQ, NULL},
-        {VIA FROM TO CALL "CSeq: 1 INVITE x\r\n", OH_E_SYNTAX, OH_HEADER_CSEQ, NULL},
-        {VIA FROM TO CALL "CSeq: INVITE 1\r\n", OH_E_SYNTAX, OH_HEADER_CSEQ, NULL},
-        {VIA FROM TO CALL "CSeq: 1 BYE\r\n", OH_E_SYNTAX, OH_HEADER_CSEQ,
-         "a CSeq method that is not the request's"},
-        {VIA FROM TO CALL "CSeq: 1 invite\r\n", OH_E_SYNTAX, OH_HEADER_CSEQ, NULL},
-        {CORE "Max-Forwards: 0\r\n", OH_OK, 0, NULL},
-        {CORE "Max-Forwards: x\r\n", OH_E_SYNTAX, OH_HEADER_MAX_FORWARDS, NULL},
-        {CORE "Max-Forwards:\r\n", OH_E_SYNTAX, OH_HEADER_MAX_FORWARDS, NULL},
-        {CORE "Max-Forwards: -1\r\n", OH_E_SYNTAX, OH_HEADER_MAX_FORWARDS, NULL},
-        {CORE "Date: nonsense\r\nContact: ((\r\nRetry-After: x\r\n", OH_OK, 0, NULL}, /* SYN-007 */
-    };
-
     (void)state;
-    for (size_t i = 0; i < COUNT(cases); i++) {
+    for (size_t i = 0; i < COUNT(checks); i++) {
         char text[1024];
         struct oh_msg m;
         struct oh_fault fault = {0};
         int rc;
 
-        snprintf(text, sizeof(text), START "%s\r\n", cases[i].text);
+        snprintf(text, sizeof(text), START "%s\r\n", checks[i].text);
         read_message(text, &m);
         rc = oh_msg_check(&m, &fault);
-        if (rc != cases[i].code)
-            fail_msg("%s: %d (%s)", cases[i].text, rc, fault.why);
+        if (rc != checks[i].code)
+            fail_msg("%s: %d (%s)", checks[i].text, rc, fault.why);
         if (rc == OH_OK)
             continue;
         assert_int_equal(fault.code, rc);
-        assert_int_equal(fault.header, cases[i].header);
+        assert_int_equal(fault.header, checks[i].header);
         assert_true(fault.at <= m.raw.n);
-        if (cases[i].why)
-            assert_string_equal(fault.why, cases[i].why);
+        if (checks[i].why)
+            assert_string_equal(fault.why, checks[i].why);
         assert_int_equal(oh_msg_fault_status(&fault), 400);
         assert_int_equal(oh_msg_check(&m, NULL), rc);
     }
