@@ -22,7 +22,11 @@ void oh__branch_stop(struct oh__serve *s, struct oh__context *c, struct oh__prox
         }
         b->stopped = true;
         b->c_at = OH__NEVER;
-        oh_client_cancel(s->ep, s->env->now, b->client, rows);
+        if (oh_client_cancel(s->ep, s->env->now, b->client, rows) == OH_OK)
+            break;
+        /* Without memory for a CANCEL the phone rings on until its own time is over. */
+        oh_client_drop(s->ep, b->client);
+        oh__branch_fail(s, c, b, b->expired ? 408 : 487);
         break;
     case OH__BRANCH_DONE: break;
     }

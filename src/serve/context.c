@@ -84,7 +84,7 @@ static void describe(const struct oh__serve *s, struct oh__context *c, const str
     c->ring_time = settings->ring_time;
     c->call_max = settings->call_max;
     c->started_at = s->env->now;
-    c->ring_at = c->lookup_at = c->poll_at = OH__NEVER;
+    c->ring_at = c->lookup_at = c->poll_at = c->retry_at = OH__NEVER;
     c->expires_at = expiry_of(s, rq->msg);
 }
 
@@ -264,7 +264,7 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 
 void oh__context_arm(struct oh__serve *s, struct oh__context *c)
 {
-    uint64_t at = earlier(earlier(c->ring_at, c->expires_at), c->poll_at);
+    uint64_t at = earlier(earlier(c->ring_at, c->expires_at), earlier(c->poll_at, c->retry_at));
 
     c->lookup_at = !c->looking_up              ? OH__NEVER
                    : c->lookup_at == OH__NEVER ? s->env->now + LOOKUP_MAX
@@ -310,7 +310,7 @@ static void check(const struct oh__context *c, uint64_t handle)
     assert(resolving == (c->looking_up ? 1u : 0u));
     assert(breadth <= c->breadth);
     /* Something must be able to end it. */
-    assert(oh__branches_open(c));
+    assert(oh__branches_open(c) || c->retry_at != OH__NEVER);
 }
 
 void oh__contexts_check(const struct oh__serve *s)

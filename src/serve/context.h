@@ -83,6 +83,7 @@ struct oh__context {
     uint64_t expires_at; /* of the INVITE (RFC 3261 16.10, 20.19) */
     uint64_t lookup_at;  /* an answer that never came */
     uint64_t poll_at;    /* look for new bindings (late fork) */
+    uint64_t retry_at;   /* the final could not be sent for lack of memory: again at this time */
     uint64_t version;    /* of the AOR when it was looked up last */
 
     uint16_t best;               /* code of the best response so far, 0 = none */

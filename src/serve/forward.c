@@ -351,10 +351,8 @@ bool oh__forward_ack(struct oh__serve *s, struct oh__forward *f)
     oh_buf_hex(&branch, random, sizeof random);
     f->branch = oh_buf_view(&branch);
     if (oh__forward_build(s, f, &bytes) != OH_OK ||
-        oh_endpoint_send(s->ep, &f->out, bytes) != OH_OK) {
-        s->stats.acks_dropped++;
+        oh_endpoint_send(s->ep, &f->out, bytes) != OH_OK)
         return false;
-    }
     s->stats.forwarded_requests++;
     return true;
 }

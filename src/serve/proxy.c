@@ -282,7 +282,7 @@ static void forward_ack(struct oh__serve *s, struct oh__request *rq, const struc
                             .strict_upstream = rq->strict_upstream};
 
     if (rq->token.kind == OH__TOKEN_FLOW)
-        oh__forward_ack(s, &f);
+        s->stats.acks_dropped += !oh__forward_ack(s, &f);
     else
         start(s, rq, oh_span(NULL, 0), set, 0);
 }

@@ -13,6 +13,11 @@
 #define DECLINED  "Reason: SIP;cause=603;text=\"Declined\"\r\n"
 #define POLL      (1 * OH__SEC)
 
+/* Without memory a final response is tried again after this; of a 2xx, when its sender does not
+ * repeat it any more (RFC 3261 13.3.1.4). */
+#define RETRY     (1 * OH__SEC)
+#define RETRY_2XX (33 * OH__SEC)
+
 /* Lower is better. Within 4xx: what the caller can correct and try again; then what a person has
  * done; then what time has done. */
 static unsigned rank_4xx(unsigned code)
@@ -83,17 +88,19 @@ static void send_by_via(struct oh__serve *s, const struct oh_msg *msg, struct oh
     oh_endpoint_send(s->ep, &flow, bytes);
 }
 
-/* Takes our Via off and sends it up. */
-static void send_up(struct oh__serve *s, uint64_t server, const struct oh_output *o,
-                    const struct oh_msg *msg, struct oh_span rows)
+/* Takes our Via off and sends it up. OH_OK, also when nobody wants it any more, or OH_E_NOMEM. */
+static int send_up(struct oh__serve *s, uint64_t server, const struct oh_output *o,
+                   const struct oh_msg *msg, struct oh_span rows)
 {
     struct oh_span bytes;
 
-    if (oh__forward_response(s, msg, rows, &bytes) != OH_OK) {
+    int err = oh__forward_response(s, msg, rows, &bytes);
+
+    if (err) {
         s->stats.responses_dropped++;
-        return;
+        return err == OH_E_ABSENT ? OH_OK : OH_E_NOMEM;
     }
-    int err = oh_server_reply(s->ep, s->env->now, server, msg->status, bytes);
+    err = oh_server_reply(s->ep, s->env->now, server, msg->status, bytes);
 
     if (err == OH_OK)
         s->stats.forwarded_responses++;
@@ -101,6 +108,7 @@ static void send_up(struct oh__serve *s, uint64_t server, const struct oh_output
         send_by_via(s, msg, bytes, &o->flow);
     else
         s->stats.responses_dropped++;
+    return err == OH_E_NOMEM ? err : OH_OK;
 }
 
 /* A response whose context has ended: only a 2xx to an INVITE still matters. */
@@ -174,6 +182,12 @@ void oh__context_result(struct oh__serve *s, struct oh__context *c, unsigned cod
     consider(s, c, code, NULL);
 }
 
+static void forget_best(struct oh__serve *s, struct oh__context *c)
+{
+    oh__cbuf_unref(s->blocks, c->best_bytes);
+    c->best_bytes = NULL;
+}
+
 /* What our own results mean to the caller. */
 static unsigned own_code(const struct oh__context *c, unsigned code)
 {
@@ -185,26 +199,50 @@ static unsigned own_code(const struct oh__context *c, unsigned code)
     return code == 503 ? 500 : code;
 }
 
+/* Sends the final response: msg, or one of our own. OH_OK, also when nobody waits for it any more,
+ * or OH_E_NOMEM. */
+static int send_final(struct oh__serve *s, struct oh__context *c, unsigned code,
+                      const struct oh_msg *msg)
+{
+    struct oh_reply reply = {.code = code, .server = oh_span_str(s->env->settings->server_name)};
+    struct oh_span rows = challenges(code) ? oh__cbuf_view(c->challenges) : oh_span(NULL, 0);
+    struct oh__request rq;
+
+    if (msg)
+        return send_up(s, c->server, NULL, msg, rows);
+    if (!oh__context_request(s, c, &rq))
+        return OH_E_NOMEM;
+    int err = oh_server_respond(s->ep, s->env->now, c->server, rq.msg, &c->flow, &reply);
+
+    return err == OH_E_STALE || err == OH_E_STATE ? OH_OK : err;
+}
+
 /* Sends the final response and ends the context. msg NULL: one of our own. */
 static void finish(struct oh__serve *s, struct oh__context *c, unsigned code,
                    const struct oh_msg *msg)
 {
-    struct oh__request rq;
-
     if (c->method == OH_METHOD_ACK) { /* gets no answer, whatever became of it */
+        s->stats.acks_dropped += c->best != 0;
         oh__context_end(s, c);
         return;
     }
-    if (msg && code != 503) {
-        send_up(s, c->server, NULL, msg,
-                challenges(code) ? oh__cbuf_view(c->challenges) : oh_span(NULL, 0));
-    } else {
+    /* The 2xx that did not fit into memory was repeated, and has gone up meanwhile. */
+    if (c->retry_at != OH__NEVER && !oh_server_pending(s->ep, c->server)) {
+        oh__context_end(s, c);
+        return;
+    }
+    if (code == 503)
+        msg = NULL;
+    if (!msg)
         code = own_code(c, code);
-        if (oh__context_request(s, c, &rq))
-            oh_server_respond(
-                s->ep, s->env->now, c->server, rq.msg, &c->flow,
-                &(struct oh_reply){.code = code,
-                                   .server = oh_span_str(s->env->settings->server_name)});
+    /* The server transaction of an INVITE waits for ever: it must not be left without a final. */
+    if (send_final(s, c, code, msg) == OH_E_NOMEM) {
+        if (c->best != code)
+            forget_best(s, c);
+        c->best = (uint16_t)code;
+        c->retry_at = s->env->now + RETRY;
+        oh__context_arm(s, c);
+        return;
     }
     oh__outcome_record(s, c, code);
     oh__context_end(s, c);
@@ -215,7 +253,7 @@ void oh__context_advance(struct oh__serve *s, struct oh__context *c)
     const struct oh_msg *msg = NULL;
 
     oh__branches_run(s, c, NULL);
-    if (oh__branches_open(c)) {
+    if (oh__branches_open(c) || (c->retry_at != OH__NEVER && c->retry_at > s->env->now)) {
         oh__context_arm(s, c);
         return;
     }
@@ -250,8 +288,18 @@ static void success(struct oh__serve *s, struct oh__context *c, struct oh__proxy
 {
     b->state = OH__BRANCH_DONE;
     b->c_at = OH__NEVER;
-    send_up(s, c->server, o, o->msg, oh_span(NULL, 0));
+    int err = send_up(s, c->server, o, o->msg, oh_span(NULL, 0));
+
     oh__branches_stop(s, c, OH_LIT(ELSEWHERE));
+    if (err && c->method == OH_METHOD_INVITE) {
+        /* The phone will repeat it; only if it does not, the caller hears of a failure. */
+        forget_best(s, c);
+        c->best = 500;
+        c->stopped = true;
+        c->retry_at = s->env->now + RETRY_2XX;
+        oh__context_arm(s, c);
+        return;
+    }
     oh__outcome_record(s, c, (unsigned)o->code);
     oh__context_end(s, c);
 }

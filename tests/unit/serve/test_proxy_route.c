@@ -358,6 +358,59 @@ static void token_of_another_call(void **state)
     assert_int_equal(phone_requests(&p, 1, "ACK"), 1);
 }
 
+/* A dialog whose peer is known by name: the ACK waits for the look-up, too. */
+static void ack_to_a_name(void **state)
+{
+    struct oh_addr addr = harness_addr("198.51.100.1");
+
+    (void)state;
+    p.flow[5] = harness_flow(OH_TRANSPORT_UDP, "198.51.100.1:5060", 0);
+    phone_request(&p, "INVITE", "ackn", "sip:x@carrier.test", "");
+    harness_answer(&p.h, p.h.resolves[0].ticket, OH_OK, &addr, 1);
+    phone_reply(&p, 5, "INVITE", 200, "Contact: <sip:x@sbc.carrier.test>\n");
+    routes_of(phone_got_status(&p, 0, 200), true, routes, sizeof routes);
+    harness_clear(&p.h);
+    in_dialog("ACK", "ackn", "sip:x@sbc.carrier.test", routes);
+    assert_int_equal(p.h.sends_n, 0);
+    assert_string_equal(p.h.resolves[0].host, "sbc.carrier.test");
+    harness_answer(&p.h, p.h.resolves[0].ticket, OH_OK, &addr, 1);
+    assert_span(phone_got(&p, 5, "ACK")->uri, "sip:x@sbc.carrier.test");
+    assert_int_equal(contexts(), 0);
+    /* One that cannot be found is dropped, without an answer. */
+    harness_clear(&p.h);
+    in_dialog("ACK", "ackn", "sip:x@gone.carrier.test", routes);
+    harness_answer(&p.h, p.h.resolves[0].ticket, OH_E_NOTFOUND, NULL, 0);
+    assert_int_equal(p.h.sends_n, 0);
+    assert_int_equal(contexts(), 0);
+}
+
+/* Whoever is behind another proxy is reached by his route set, not over that proxy's flow. */
+static void caller_behind_a_proxy(void **state)
+{
+    char back[2048];
+
+    (void)state;
+    phone_send(
+        &p, 6,
+        "INVITE sip:102@example.test SIP/2.0\nVia: SIP/2.0/UDP 192.0.2.16;branch=z9hG4bKedge;rport\n"
+        "Via: SIP/2.0/UDP 10.0.0.1;branch=z9hG4bKphone\nRecord-Route: <sip:192.0.2.16;lr>\nMax-Forwards: 69\n"
+        "From: <sip:101@example.test>;tag=a\nTo: <sip:102@example.test>\nCall-ID: edge\nCSeq: 1 INVITE\n"
+        "Contact: <sip:101@10.0.0.1>\nContent-Length: 0\n\n");
+    routes_of(phone_got(&p, 1, "INVITE"), false, back, sizeof back);
+    phone_reply(&p, 1, "INVITE", 200, "Contact: <sip:102@192.0.2.11>\n");
+    harness_clear(&p.h);
+    phone_send(
+        &p, 1,
+        "BYE sip:101@10.0.0.1 SIP/2.0\nVia: SIP/2.0/UDP 192.0.2.11;branch=z9hG4bKbb;rport\n%s"
+        "From: <sip:102@example.test>;tag=t1\nTo: <sip:101@example.test>;tag=a\nCall-ID: edge\nCSeq: 9 BYE\n"
+        "Content-Length: 0\n\n",
+        back);
+    const struct oh_msg *m = phone_got(&p, 6, "BYE");
+
+    assert_span(m->uri, "sip:101@10.0.0.1");
+    assert_span(message_value(m, OH_HEADER_ROUTE, 0), "<sip:192.0.2.16;lr>");
+}
+
 /* PRX-016: UDP on one side, TCP on the other; both rows say so, both ways work. */
 static void call_between_transports(void **state)
 {
@@ -590,6 +643,8 @@ int main(void)
         T(strict_router_downstream),
         T(own_routes_are_popped),
         T(token_of_another_call),
+        T(ack_to_a_name),
+        T(caller_behind_a_proxy),
         T(call_between_transports),
         T(record_route_by_method),
         T(path_becomes_route),
