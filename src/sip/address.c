@@ -1,3 +1,10 @@
+/*
+ * An address comes in two shapes, and telling them apart is where parsers differ:
+ * with brackets everything inside is the URI, without them the URI ends at the
+ * first ";" and what follows belongs to the header (RFC 3261 20.10). A display
+ * name without quotes is tokens only; a comma in it is refused rather than
+ * guessed about, since the next element may read two addresses (RFC 4475 3.1.2.15).
+ */
 #include <offhook/address.h>
 
 #include "sip/address.h"
@@ -75,6 +82,7 @@ static inline const char *address_skip(const char *p, const char *end, struct oh
         return close;
     }
     uri = p + 1;
+    /* No URI holds ">", so the first one ends it; what is inside is oh_uri_parse's business. */
     close = memchr(uri, '>', (size_t)(end - uri));
     if (!close || close == uri) {
         *why = close ? "no URI between '<' and '>'" : "no '>' behind the URI";
@@ -97,6 +105,7 @@ int oh__address_decode_tag(struct oh_span text, struct oh_address *a, struct oh_
         return oh__fail(fault, OH_E_SYNTAX, 0, "no URI");
     end = text.p + text.n;
     p = oh__skip_lws(text.p, end);
+    /* "*" is also a token and so a fine display name; alone it means all contacts. */
     if (p < end && *p == '*' && oh_span_trim(text).n == 1) {
         a->star = true;
         return OH_OK;
@@ -166,6 +175,7 @@ static int qvalue(struct oh_span s, uint16_t *out)
     unsigned v, scale = 100;
     size_t i;
 
+    /* Written by hand because "1." and "0.123" are fine and ".5", "1e0" and "0.1234" are not. */
     if (!s.n || (s.p[0] != '0' && s.p[0] != '1') || s.n > 5 || (s.n > 1 && s.p[1] != '.'))
         return OH_E_SYNTAX;
     v = s.p[0] == '1' ? 1000 : 0;

@@ -1,3 +1,13 @@
+/*
+ * Messages that no application writes: the reply to a request, and the CANCEL
+ * and ACK that belong to an INVITE. They are made of rows of another message,
+ * copied as they came: a Call-ID or tag that is rewritten, if only in its
+ * blanks, is no longer the one that the peer compares with. Names are written
+ * in full, whatever form they came in.
+ *
+ * A reply may be to half a message, because that is what a 400 is for. So every
+ * row is copied if it is there, and nothing here relies on oh_msg_check.
+ */
 #include <offhook/build.h>
 #include <offhook/status.h>
 
@@ -48,6 +58,7 @@ void oh_build_via_received(struct oh_buf *out, const struct oh_via *via, const s
     bool differs = via->addr.family == OH_FAMILY_NONE ||
                    !oh_addr_same_host(&via->addr, &flow->peer);
 
+    /* Nothing to say: the value goes back exactly as it came. */
     if (!differs && !via->has_rport && !via->received.n) {
         oh_buf_span(out, via->text);
         return;
@@ -81,6 +92,7 @@ static void put_vias(struct oh_buf *out, const struct oh_msg *request, const str
     if (!row)
         return;
     rest = oh_row_value(request, row);
+    /* Only the first value of the first row is ours to fill; its neighbours are copied. */
     if (flow && oh_comma_next(&rest, &value) == OH_OK &&
         oh_via_decode(value, &via, NULL) == OH_OK) {
         oh_buf_lit(out, "Via: ");
@@ -133,6 +145,8 @@ static void put_status_line(struct oh_buf *out, const struct oh_reply *reply)
     struct oh_span reason = reply->reason;
     size_t i;
 
+    /* A reason may quote what a stranger sent, so a line end in it must not become one (SYN-039).
+     */
     if (!reason.n)
         reason = oh_span_str(oh_status_phrase(reply->code));
     oh_buf_lit(out, "SIP/2.0 ");
@@ -190,6 +204,7 @@ void oh_reply_flow(const struct oh_via *via, const struct oh_flow *in, struct oh
 {
     struct oh_flow f = *in;
 
+    /* With rport the source is the answer, port included, whatever value the sender gave it. */
     if (!oh_transport_reliable(in->transport) &&
         (!via->has_rport || in->peer.family == OH_FAMILY_NONE)) {
         if (f.peer.family == OH_FAMILY_NONE)
@@ -225,6 +240,7 @@ static void put_call(struct oh_buf *out, const struct oh_msg *invite, enum oh_me
     struct oh_span cseq = oh_msg_value(invite, OH_HEADER_CSEQ), number;
 
     copy_row(out, invite, OH_HEADER_CALL_ID);
+    /* The digits as they are: 007 stays 007, for who compares text. */
     if (!oh__lex_run(&cseq, OH__C_DIGIT, &number))
         return;
     oh_buf_lit(out, "CSeq: ");

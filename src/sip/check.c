@@ -61,6 +61,7 @@ static int check_via(struct oh_msg *m, struct oh_fault *fault)
 
     if (rc != OH_OK)
         return rc;
+    /* Mostly there is one value, and no comma to look for in quotes. */
     value = rest;
     if (rest.n && memchr(rest.p, ',', rest.n)) {
         rc = oh_comma_next(&rest, &value);
@@ -92,6 +93,7 @@ static int check_end(struct oh_msg *m, enum oh_header_id id, struct oh_address *
         inner = (struct oh_fault){OH_E_SYNTAX, 0, address->star ? 0 : (uint32_t)(rest.p - value.p),
                                   why};
     }
+    /* Half-decoded fields are emptied, so that nobody works with them. */
     oh__clear(address, sizeof(*address));
     oh__clear(uri, sizeof(*uri));
     *tag = oh_span(NULL, 0);
@@ -170,6 +172,7 @@ static int check_request(struct oh_msg *m, struct oh_fault *fault)
         oh__clear(&m->request_uri, sizeof(m->request_uri));
         return refuse(m, fault, OH_HEADER_OTHER, rest, OH_E_SYNTAX, 0, why);
     }
+    /* Last, so that a caller who answers 501 to an unknown method has everything else. */
     if (!oh_span_eq(m->cseq_method_text, m->method_text))
         return refuse(m, fault, OH_HEADER_CSEQ, m->cseq_method_text, OH_E_SYNTAX, 0,
                       "a CSeq method that is not the request's");
@@ -180,6 +183,7 @@ int oh_msg_check(struct oh_msg *m, struct oh_fault *fault)
 {
     int rc;
 
+    /* In the order in which an error reply needs them. */
     m->max_forwards = -1;
     rc = check_via(m, fault);
     if (rc == OH_OK)

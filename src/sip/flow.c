@@ -1,3 +1,4 @@
+/* One table of transports: the spelling in Via and the one in a URI's transport parameter. */
 #include <offhook/flow.h>
 
 struct entry {
@@ -48,6 +49,7 @@ bool oh_flow_same(const struct oh_flow *a, const struct oh_flow *b)
 {
     if (a->transport != b->transport)
         return false;
+    /* A connection is its id; one that is still to be opened is known by its ends only. */
     if (oh_transport_reliable(a->transport) && (a->id || b->id))
         return a->id == b->id;
     return a->listener == b->listener && oh_addr_eq(&a->local, &b->local) &&

@@ -1,4 +1,9 @@
-/* Walking values: rows of one header, commas in a row, tokens in a list. */
+/*
+ * Walking values: rows of one header, commas in a row, tokens in a list. "A: x" and
+ * "A: y" in two rows mean the same as "A: x, y" (RFC 3261 7.3.1), so whoever asks
+ * for values never sees rows. The walk keeps offsets, no pointers, and can be copied
+ * to come back to a place.
+ */
 #include <offhook/msg.h>
 
 #include "sip/lex.h"
@@ -41,6 +46,7 @@ int oh_comma_next(struct oh_span *rest, struct oh_span *value)
 {
     struct oh_span s = *rest, found;
 
+    /* Each turn takes one element; empty ones are passed over, as the grammar's 1#rule allows. */
     while (s.n) {
         const char *start;
 
@@ -75,6 +81,7 @@ int oh_list_next(const struct oh_msg *m, enum oh_header_id id, struct oh_list *i
         struct oh_span rest = oh_span_from(oh_row_value(m, row), it->at);
         int rc = oh_comma_next(&rest, value);
 
+        /* A syntax error leaves the place as it is, so asking again gives the same answer. */
         if (rc != OH_E_ABSENT) {
             it->at = row->value_len - (uint32_t)rest.n;
             return rc;
@@ -90,6 +97,7 @@ bool oh_msg_has_token(const struct oh_msg *m, enum oh_header_id id, struct oh_sp
     struct oh_list it = {0};
     struct oh_span value, name;
 
+    /* What is no token is passed over: one odd element must not hide the others. */
     while (oh_list_next(m, id, &it, &value) == OH_OK) {
         if (!oh__lex_token(&value, &name) || name.n != token.n || !oh_span_ieq(name, token))
             continue;

@@ -1,3 +1,8 @@
+/*
+ * Methods are compared with case (RFC 3261 7.1). The length and a letter leave one
+ * candidate, which is then compared in full: "invite" and "INVITF" are other methods,
+ * and any token is a method that can be forwarded.
+ */
 #include <offhook/method.h>
 
 struct entry {

@@ -50,6 +50,7 @@ static size_t leading(struct oh_span bytes, enum oh_msg_mode mode)
 {
     size_t i = 0;
 
+    /* A stream must keep what could be the first half of CR LF; a datagram is all there is. */
     if (mode == OH_MSG_STREAM) {
         while (i + 1 < bytes.n && bytes.p[i] == '\r' && bytes.p[i + 1] == '\n')
             i += 2;
@@ -91,6 +92,7 @@ static void status_line(struct parse *ps, struct oh_span rest)
         note(ps, OH_E_SYNTAX, OH_HEADER_OTHER, 0, "a response of another version than SIP/2.0");
         return;
     }
+    /* Exactly three digits: a longer number is no status, however it begins (RFC 4475 3.1.2.19). */
     code = oh_span_head(oh_span_from(rest, 1), 3);
     if (!oh__at(rest, ' ') || oh_span_u32(code, 699, &status) || code.n != 3 || status < 100 ||
         (rest.n > 4 && rest.p[4] != ' ')) {
@@ -112,6 +114,7 @@ static void request_line(struct parse *ps, struct oh_span rest, size_t method_n)
         note(ps, OH_E_SYNTAX, OH_HEADER_OTHER, method_n, "no method and one blank at the start");
         return;
     }
+    /* One blank between the parts: a second one would be part of the next (RFC 4475 3.1.2.9). */
     m->method_text = oh_span_head(rest, method_n);
     m->method = (uint8_t)oh_method_of(m->method_text);
     oh__skip(&rest, method_n + 1);
@@ -141,6 +144,7 @@ static inline const char *row_split(const char *p, struct oh_row *row)
 {
     uint32_t i = row->name + row->name_len, end = row->end - 2;
 
+    /* Every row ends in CR LF, so these loops end there at the latest. */
     while (p[i] == ' ' || p[i] == '\t')
         i++;
     if (p[i] != ':')
@@ -177,6 +181,7 @@ static void index_rows(struct parse *ps, unsigned scanned)
         struct oh_row *row = &m->rows[kept];
         const char *why;
 
+        /* Rows behind a broken one move up. */
         if (kept != i)
             *row = m->rows[i];
         why = row_split(m->raw.p, row);
@@ -203,6 +208,7 @@ static bool content_length(struct parse *ps, uint32_t *length)
     const char *why;
     int rc;
 
+    /* Even when both say the same: somebody on the way may take the other one. */
     if (row->next) {
         note(ps, OH_E_DUPLICATE, OH_HEADER_CONTENT_LENGTH, m->rows[row->next - 1].name,
              "more than one Content-Length header");
@@ -234,11 +240,13 @@ static int frame_body(struct parse *ps, enum oh_msg_mode mode)
         note(ps, OH_E_SYNTAX, OH_HEADER_CONTENT_LENGTH, at, "no Content-Length on a stream");
         return OH_OK;
     }
+    /* A body that was cut on the way must not pass for a whole one (RFC 3261 18.3). */
     if (length > have && mode == OH_MSG_DATAGRAM) {
         note(ps, OH_E_SYNTAX, OH_HEADER_CONTENT_LENGTH, at,
              "a Content-Length larger than what the datagram holds");
         return OH_OK;
     }
+    /* Limits before waiting: nobody can make us wait for four gigabytes. */
     if (length > ps->limits.body)
         note(ps, OH_E_LIMIT, OH_HEADER_CONTENT_LENGTH, at, why_body);
     else if (length > ps->limits.message - m->body_at || m->body_at > ps->limits.message)
@@ -283,6 +291,7 @@ static int scan_fault(struct parse *ps, enum oh__scan_result r, size_t at, enum 
 static int parse_raw(struct parse *ps, enum oh_msg_mode mode)
 {
     struct oh_msg *m = ps->m;
+    /* The scan never looks behind the limit, so its cost is bounded, too. */
     bool over = m->raw.n > ps->limits.headers;
     struct oh__scan s;
     enum oh__scan_result r = oh__scan(m->raw.p, over ? ps->limits.headers : m->raw.n, m->rows, &s);

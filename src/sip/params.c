@@ -1,3 +1,8 @@
+/*
+ * Parameters are looked up by walking the text. Values have few of them, a table
+ * would have to live somewhere, and a walk costs less than filling one. Where the
+ * form matters for safety (no name twice), the walk also checks, within a bound.
+ */
 #include <offhook/params.h>
 
 #include "sip/params.h"
@@ -32,6 +37,7 @@ int oh__names_add(struct oh__names *seen, struct oh_span name)
 {
     unsigned i;
 
+    /* Two readers of a repeated parameter may each take another one, so it is refused. */
     for (i = 0; i < seen->n; i++)
         if (seen->v[i].n == name.n && oh_span_ieq(seen->v[i], name))
             return OH_E_DUPLICATE;
@@ -84,6 +90,7 @@ void oh_unquote(struct oh_span inside, struct oh_buf *out)
     size_t i, from = 0;
 
     for (i = 0; i < inside.n; i++) {
+        /* A "\\" at the very end escapes nothing and stays. */
         if (inside.p[i] != '\\' || i + 1 == inside.n)
             continue;
         oh_buf_put(out, inside.p + from, i - from);

@@ -126,6 +126,7 @@ static const char *sip_parse(struct oh_span *rest, struct oh_uri *u)
 {
     const char *why = NULL;
 
+    /* Behind the user part "@" must be escaped, so if there is one, it ends a user part. */
     if (rest->n && memchr(rest->p, '@', rest->n))
         why = userinfo_next(rest, u);
     if (!why && !oh__lex_host(rest, &u->host, &u->addr, &why))
@@ -142,6 +143,7 @@ static const char *sip_parse(struct oh_span *rest, struct oh_uri *u)
 static const char *tel_parse(struct oh_span *rest, struct oh_uri *u)
 {
     struct oh_span start = *rest;
+    /* A local number may have hexadecimal digits, "*" and "#"; a global one only digits. */
     bool global = oh__lex_char(rest, '+'), digit = false;
 
     for (; rest->n; oh__skip(rest, 1)) {
@@ -176,6 +178,7 @@ static const char *scheme_next(struct oh_span *rest, struct oh_uri *u)
 {
     size_t n;
 
+    /* Nearly every URI begins like this. */
     if (rest->n > 4 && oh__same_letters(rest->p, "sip", 3) && rest->p[3] == ':') {
         u->scheme_text = oh_span(rest->p, 3);
         u->scheme = OH_SCHEME_SIP;
@@ -254,6 +257,7 @@ bool oh__uri_param_next(struct oh_span *rest, struct oh_param *out)
 
     if (!rest->n)
         return false;
+    /* The list was checked when the URI was parsed, so ";" and "=" are always separators. */
     semi = memchr(rest->p, ';', rest->n);
     one = oh_span_head(*rest, semi ? (size_t)(semi - rest->p) : rest->n);
     *rest = oh_span_from(*rest, one.n + 1);
@@ -268,6 +272,7 @@ bool oh__uri_text_equal(struct oh_span a, struct oh_span b, bool fold)
 {
     int x, y;
 
+    /* Escapes are decoded once, byte by byte: "%2541" is "%41" and never "A" (RFC 4475 3.1.1.3). */
     do {
         x = oh__lex_unescape(&a);
         y = oh__lex_unescape(&b);
@@ -323,6 +328,7 @@ static void put_host(struct oh_buf *out, const struct oh_uri *uri)
         oh_buf_host(out, &uri->addr);
         return;
     }
+    /* "example.com." and "example.com" are one domain. */
     if (host.n > 1 && host.p[host.n - 1] == '.')
         host.n--;
     for (i = 0; i < host.n; i++)

@@ -1,3 +1,9 @@
+/*
+ * Via is read for every message and decides where every response goes, so it is
+ * decoded in one pass into the few fields that are asked for. White space is
+ * allowed in places where nobody writes it ("SIP / 2.0 / UDP first : 4000");
+ * the usual spelling is recognised by eight bytes.
+ */
 #include <offhook/via.h>
 
 #include "sip/lex.h"
@@ -42,6 +48,7 @@ static const char *rport_set(struct oh_via *v, const struct oh_param *p)
     struct oh_span digits = p->value;
     const char *why = "an rport that is not 1 to 65535";
 
+    /* A bare "rport" asks for the port; one with a value has been answered (RFC 3581 4). */
     v->has_rport = true;
     v->rport_at = (uint32_t)(p->name.p + p->name.n - v->text.p);
     if (p->value.p && (p->quoted || !oh__lex_port(&digits, &v->rport, &why) || digits.n))
@@ -54,6 +61,7 @@ static const char *param_set(struct oh_via *v, const struct oh_param *p)
 {
     struct oh_span *slot = NULL;
 
+    /* By length first: one comparison for a known name, none for most others. */
     switch (p->name.n) {
     case 5:
         if (oh__is_name(p->name, "rport"))
@@ -66,6 +74,7 @@ static const char *param_set(struct oh_via *v, const struct oh_param *p)
     }
     if (!slot)
         return NULL;
+    /* These are tokens or hosts; quoted or empty they could match anything. */
     if (!p->value.n || p->quoted)
         return "a branch, received or maddr without a value";
     *slot = p->value;
