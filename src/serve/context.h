@@ -120,8 +120,10 @@ bool oh__context_request(struct oh__serve *s, const struct oh__context *c, struc
 /* Sets the timer to the earliest of all expiry fields. */
 void oh__context_arm(struct oh__serve *s, struct oh__context *c);
 
-/* Parts of what is held. */
+/* The rows that are added to what is forwarded; held by the context. */
 struct oh_span oh__context_rows(const struct oh__context *c);
+
+/* The user of ours that was called, as a key of the location table; empty for everything else. */
 struct oh_span oh__context_aor(const struct oh__context *c);
 
 /* The target's URI, and its Path values. */

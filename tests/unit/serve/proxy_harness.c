@@ -66,8 +66,10 @@ void phone_register_as(struct phones *p, unsigned i, const char *user, const cha
     harness_clear(&p->h);
     phone_send(
         p, i,
-        "REGISTER sip:example.test SIP/2.0\nVia: SIP/2.0/%s 192.0.2.%u;branch=z9hG4bKreg%u;rport\nMax-Forwards: 70\n"
-        "From: <sip:%s@example.test>;tag=r\nTo: <sip:%s@example.test>\nCall-ID: reg%u-%s\nCSeq: %u REGISTER\n"
+        "REGISTER sip:example.test SIP/2.0\nVia: SIP/2.0/%s 192.0.2.%u;branch=z9hG4bKreg%u;rport\n"
+        "Max-Forwards: 70\n"
+        "From: <sip:%s@example.test>;tag=r\nTo: <sip:%s@example.test>\nCall-ID: reg%u-%s\n"
+        "CSeq: %u REGISTER\n"
         "Contact: %s\nExpires: 3600\n%sContent-Length: 0\n\n",
         via_of(p, i), 10 + i, n, user, user, i, user, n, contact, rows);
     assert_int_equal(harness_code(&p->h), 200);
@@ -107,7 +109,8 @@ void phone_cancel(struct phones *p, const char *call, const char *uri, const cha
     phone_send(
         p, 0,
         "CANCEL %s SIP/2.0\nVia: SIP/2.0/%s 192.0.2.10;branch=z9hG4bK%s;rport\nMax-Forwards: 70\n"
-        "From: \"Alice\" <sip:101@example.test>;tag=a\nTo: <%s>\nCall-ID: %s\nCSeq: 1 CANCEL\n%sContent-Length: 0\n\n",
+        "From: \"Alice\" <sip:101@example.test>;tag=a\nTo: <%s>\nCall-ID: %s\nCSeq: 1 CANCEL\n"
+        "%sContent-Length: 0\n\n",
         uri, via_of(p, 0), call, uri, call, rows);
 }
 

@@ -60,8 +60,10 @@ static void call_from_invite_to_bye(void **state)
     harness_clear(&p.h);
     phone_send(
         &p, 0,
-        "ACK sip:102@192.0.2.11 SIP/2.0\nVia: SIP/2.0/UDP 192.0.2.10;branch=z9hG4bKack;rport\nMax-Forwards: 70\n%s"
-        "From: <sip:101@example.test>;tag=a\nTo: <sip:102@example.test>;tag=t1\nCall-ID: c1\nCSeq: 1 ACK\n"
+        "ACK sip:102@192.0.2.11 SIP/2.0\nVia: SIP/2.0/UDP 192.0.2.10;branch=z9hG4bKack;rport\n"
+        "Max-Forwards: 70\n%s"
+        "From: <sip:101@example.test>;tag=a\nTo: <sip:102@example.test>;tag=t1\nCall-ID: c1\n"
+        "CSeq: 1 ACK\n"
         "Content-Length: 0\n\n",
         routes);
     assert_int_equal(p.h.sends_n, 1);
@@ -73,8 +75,10 @@ static void call_from_invite_to_bye(void **state)
     harness_clear(&p.h);
     phone_send(
         &p, 0,
-        "BYE sip:102@192.0.2.11 SIP/2.0\nVia: SIP/2.0/UDP 192.0.2.10;branch=z9hG4bKbye;rport\nMax-Forwards: 70\n%s"
-        "From: <sip:101@example.test>;tag=a\nTo: <sip:102@example.test>;tag=t1\nCall-ID: c1\nCSeq: 2 BYE\n"
+        "BYE sip:102@192.0.2.11 SIP/2.0\nVia: SIP/2.0/UDP 192.0.2.10;branch=z9hG4bKbye;rport\n"
+        "Max-Forwards: 70\n%s"
+        "From: <sip:101@example.test>;tag=a\nTo: <sip:102@example.test>;tag=t1\nCall-ID: c1\n"
+        "CSeq: 2 BYE\n"
         "Content-Length: 0\n\n",
         routes);
     m = phone_got(&p, 1, "BYE");
@@ -101,8 +105,10 @@ static void callee_hangs_up(void **state)
     harness_clear(&p.h);
     phone_send(
         &p, 1,
-        "BYE sip:101@10.0.0.7 SIP/2.0\nVia: SIP/2.0/UDP 192.0.2.11;branch=z9hG4bKb2;rport\nMax-Forwards: 70\n%s"
-        "From: <sip:102@example.test>;tag=t1\nTo: <sip:101@example.test>;tag=a\nCall-ID: c2\nCSeq: 2 BYE\n"
+        "BYE sip:101@10.0.0.7 SIP/2.0\nVia: SIP/2.0/UDP 192.0.2.11;branch=z9hG4bKb2;rport\n"
+        "Max-Forwards: 70\n%s"
+        "From: <sip:102@example.test>;tag=t1\nTo: <sip:101@example.test>;tag=a\nCall-ID: c2\n"
+        "CSeq: 2 BYE\n"
         "Content-Length: 0\n\n",
         routes);
     assert_span(phone_got(&p, 0, "BYE")->uri, "sip:101@10.0.0.7");

@@ -257,8 +257,10 @@ static void late_fork(void **state)
     assert_true(at >= 0);
     phone_send(
         &p, 2,
-        "REGISTER sip:example.test SIP/2.0\nVia: SIP/2.0/UDP 192.0.2.12;branch=z9hG4bKlate;rport\nMax-Forwards: 70\n"
-        "From: <sip:102@example.test>;tag=r\nTo: <sip:102@example.test>\nCall-ID: lateReg\nCSeq: 1 REGISTER\n"
+        "REGISTER sip:example.test SIP/2.0\nVia: SIP/2.0/UDP 192.0.2.12;branch=z9hG4bKlate;rport\n"
+        "Max-Forwards: 70\n"
+        "From: <sip:102@example.test>;tag=r\nTo: <sip:102@example.test>\nCall-ID: lateReg\n"
+        "CSeq: 1 REGISTER\n"
         "Contact: <sip:102@192.0.2.12>\nExpires: 600\nContent-Length: 0\n\n");
     harness_advance(&p.h, 2 * S);
     assert_int_equal(phone_requests(&p, 2, "INVITE"), 1);
@@ -423,6 +425,25 @@ static void redirection_is_followed(void **state)
     assert_int_equal(message_value(m, OH_HEADER_CONTACT, 1).n, 0);
 }
 
+/* SEC-005: two users whose phones forward to each other: each is tried once. */
+static void forwarding_in_a_circle_ends(void **state)
+{
+    (void)state;
+    phone_register(&p, 1, "102", "");
+    phone_register(&p, 2, "102", "");
+    phone_register(&p, 3, "103", "");
+    phone_register(&p, 4, "103", "");
+    phone_invite(&p, "circle", "102", "");
+    for (unsigned i = 1; i <= 4; i++)
+        phone_reply(&p, i, "INVITE", 302,
+                    i <= 2 ? "Contact: <sip:103@example.test>\n"
+                           : "Contact: <sip:102@example.test>\n");
+    for (unsigned i = 1; i <= 4; i++)
+        assert_int_equal(phone_requests(&p, i, "INVITE"), 1);
+    phone_got_status(&p, 0, 302);
+    assert_int_equal(contexts(), 0);
+}
+
 /* PRX-031, races 16 and 19: a connection ends; the others ring on. */
 static void lost_connection_fails_one_branch(void **state)
 {
@@ -523,6 +544,7 @@ int main(void)
         T(invite_expires),
         T(message_forks_and_answers_once),
         T(redirection_is_followed),
+        T(forwarding_in_a_circle_ends),
         T(lost_connection_fails_one_branch),
         T(nobody_to_call),
         T(retransmission_is_absorbed),

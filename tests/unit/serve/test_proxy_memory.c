@@ -33,8 +33,10 @@ static void call_and_message(unsigned n)
     for (unsigned i = 0; i < 2; i++)
         phone_send(
             &p, 0,
-            "%s sip:102@192.0.2.11 SIP/2.0\nVia: SIP/2.0/UDP 192.0.2.10;branch=z9hG4bK%u%s;rport\nMax-Forwards: 70\n%s"
-            "From: <sip:101@example.test>;tag=a\nTo: <sip:102@example.test>;tag=t1\nCall-ID: %s\nCSeq: %u %s\n"
+            "%s sip:102@192.0.2.11 SIP/2.0\nVia: SIP/2.0/UDP 192.0.2.10;branch=z9hG4bK%u%s;rport\n"
+            "Max-Forwards: 70\n%s"
+            "From: <sip:101@example.test>;tag=a\nTo: <sip:102@example.test>;tag=t1\nCall-ID: %s\n"
+            "CSeq: %u %s\n"
             "Content-Length: 0\n\n",
             i ? "BYE" : "ACK", i, call, routes, call, i + 1, i ? "BYE" : "ACK");
     answer(1, "BYE", 200);

@@ -261,7 +261,8 @@ static void content_length_for_streams(void **state)
     phone_send(
         &p, 0,
         "MESSAGE sip:103@example.test SIP/2.0\nVia: SIP/2.0/UDP 192.0.2.10;branch=z9hG4bKcl;rport\n"
-        "From: <sip:101@example.test>;tag=a\nTo: <sip:103@example.test>\nCall-ID: cl\nCSeq: 1 MESSAGE\n"
+        "From: <sip:101@example.test>;tag=a\nTo: <sip:103@example.test>\nCall-ID: cl\n"
+        "CSeq: 1 MESSAGE\n"
         "Content-Type: text/plain\n\nhello");
     const struct oh_msg *m = phone_got(&p, 3, "MESSAGE");
 
@@ -285,7 +286,8 @@ static void in_dialog(const char *method, const char *call, const char *uri, con
     phone_send(
         &p, 0,
         "%s %s SIP/2.0\nVia: SIP/2.0/UDP 192.0.2.10;branch=z9hG4bK%s%s;rport\nMax-Forwards: 70\n%s"
-        "From: <sip:101@example.test>;tag=a\nTo: <sip:102@example.test>;tag=t1\nCall-ID: %s\nCSeq: 7 %s\n"
+        "From: <sip:101@example.test>;tag=a\nTo: <sip:102@example.test>;tag=t1\nCall-ID: %s\n"
+        "CSeq: 7 %s\n"
         "Content-Length: 0\n\n",
         method, uri, method, call, route_rows, call, method);
 }
@@ -384,25 +386,64 @@ static void ack_to_a_name(void **state)
     assert_int_equal(contexts(), 0);
 }
 
+/* A wildcard listener has no name: the address that the caller used stands in Via and
+ * Record-Route, and the system chooses the source. */
+static void wildcard_listener(void **state)
+{
+    (void)state;
+    p.h.settings->listeners[0].addr = harness_addr("0.0.0.0:5060");
+    phone_request(&p, "INVITE", "wild", "sip:x@198.51.100.7", "");
+    assert_sent_to(OH_TRANSPORT_UDP, "198.51.100.7:5060");
+    assert_true(oh_addr_is_any(&p.h.sends[p.h.sends_n - 1].flow.local));
+    assert_true(harness_has(&p.h, "Via: SIP/2.0/UDP 192.0.2.1:5060;branch="));
+    assert_true(harness_has(&p.h, "@192.0.2.1:5060;lr>"));
+    assert_false(harness_has(&p.h, "0.0.0.0"));
+    /* And it is known as this server itself. */
+    harness_clear(&p.h);
+    phone_request(&p, "OPTIONS", "wild2", "sip:x@carrier.test", "");
+    harness_answer(&p.h, p.h.resolves[0].ticket, OH_OK, &p.flow[0].local, 1);
+    assert_int_equal(harness_code(&p.h), 482);
+}
+
+/* An advertised name goes into Via and Record-Route. */
+static void advertised_name(void **state)
+{
+    struct oh__settings_listener *l = &p.h.settings->listeners[0];
+
+    (void)state;
+    memcpy(l->advertise, "sip.example.test", sizeof "sip.example.test");
+    l->advertise_port = 5999;
+    phone_invite(&p, "adv", "102", "");
+    const struct oh_msg *m = phone_got(&p, 1, "INVITE");
+
+    assert_true(message_has(m, "Via: SIP/2.0/UDP sip.example.test:5999;branch="));
+    assert_true(message_has(m, "@sip.example.test:5999;lr>"));
+    phone_reply(&p, 1, "INVITE", 200, "");
+    phone_got_status(&p, 0, 200);
+}
+
 /* Whoever is behind another proxy is reached by his route set, not over that proxy's flow. */
 static void caller_behind_a_proxy(void **state)
 {
     char back[2048];
 
     (void)state;
-    phone_send(
-        &p, 6,
-        "INVITE sip:102@example.test SIP/2.0\nVia: SIP/2.0/UDP 192.0.2.16;branch=z9hG4bKedge;rport\n"
-        "Via: SIP/2.0/UDP 10.0.0.1;branch=z9hG4bKphone\nRecord-Route: <sip:192.0.2.16;lr>\nMax-Forwards: 69\n"
-        "From: <sip:101@example.test>;tag=a\nTo: <sip:102@example.test>\nCall-ID: edge\nCSeq: 1 INVITE\n"
-        "Contact: <sip:101@10.0.0.1>\nContent-Length: 0\n\n");
+    phone_send(&p, 6,
+               "INVITE sip:102@example.test SIP/2.0\n"
+               "Via: SIP/2.0/UDP 192.0.2.16;branch=z9hG4bKedge;rport\n"
+               "Via: SIP/2.0/UDP 10.0.0.1;branch=z9hG4bKphone\nRecord-Route: <sip:192.0.2.16;lr>\n"
+               "Max-Forwards: 69\n"
+               "From: <sip:101@example.test>;tag=a\nTo: <sip:102@example.test>\nCall-ID: edge\n"
+               "CSeq: 1 INVITE\n"
+               "Contact: <sip:101@10.0.0.1>\nContent-Length: 0\n\n");
     routes_of(phone_got(&p, 1, "INVITE"), false, back, sizeof back);
     phone_reply(&p, 1, "INVITE", 200, "Contact: <sip:102@192.0.2.11>\n");
     harness_clear(&p.h);
     phone_send(
         &p, 1,
         "BYE sip:101@10.0.0.1 SIP/2.0\nVia: SIP/2.0/UDP 192.0.2.11;branch=z9hG4bKbb;rport\n%s"
-        "From: <sip:102@example.test>;tag=t1\nTo: <sip:101@example.test>;tag=a\nCall-ID: edge\nCSeq: 9 BYE\n"
+        "From: <sip:102@example.test>;tag=t1\nTo: <sip:101@example.test>;tag=a\nCall-ID: edge\n"
+        "CSeq: 9 BYE\n"
         "Content-Length: 0\n\n",
         back);
     const struct oh_msg *m = phone_got(&p, 6, "BYE");
@@ -430,15 +471,18 @@ static void call_between_transports(void **state)
     harness_clear(&p.h);
     phone_send(
         &p, 0,
-        "INFO sip:103@192.0.2.13;transport=tcp SIP/2.0\nVia: SIP/2.0/UDP 192.0.2.10;branch=z9hG4bKi;rport\n%s"
-        "From: <sip:101@example.test>;tag=a\nTo: <sip:103@example.test>;tag=t3\nCall-ID: mix\nCSeq: 2 INFO\n"
+        "INFO sip:103@192.0.2.13;transport=tcp SIP/2.0\n"
+        "Via: SIP/2.0/UDP 192.0.2.10;branch=z9hG4bKi;rport\n%s"
+        "From: <sip:101@example.test>;tag=a\nTo: <sip:103@example.test>;tag=t3\nCall-ID: mix\n"
+        "CSeq: 2 INFO\n"
         "Content-Length: 0\n\n",
         routes);
     assert_int_equal(phone_requests(&p, 3, "INFO"), 1);
     phone_send(
         &p, 3,
         "BYE sip:101@192.0.2.10 SIP/2.0\nVia: SIP/2.0/TCP 192.0.2.13;branch=z9hG4bKj;rport\n%s"
-        "From: <sip:103@example.test>;tag=t3\nTo: <sip:101@example.test>;tag=a\nCall-ID: mix\nCSeq: 9 BYE\n"
+        "From: <sip:103@example.test>;tag=t3\nTo: <sip:101@example.test>;tag=a\nCall-ID: mix\n"
+        "CSeq: 9 BYE\n"
         "Content-Length: 0\n\n",
         back);
     assert_int_equal(phone_requests(&p, 0, "BYE"), 1);
@@ -644,6 +688,8 @@ int main(void)
         T(own_routes_are_popped),
         T(token_of_another_call),
         T(ack_to_a_name),
+        T(wildcard_listener),
+        T(advertised_name),
         T(caller_behind_a_proxy),
         T(call_between_transports),
         T(record_route_by_method),

@@ -123,8 +123,10 @@ static void never_inside_a_dialog(void **state)
     phone_register(&p, 1, "102", "");
     phone_send(
         &p, 0,
-        "INFO sip:102@example.test SIP/2.0\nVia: SIP/2.0/UDP 192.0.2.10;branch=z9hG4bKin;rport\nMax-Forwards: 70\n"
-        "From: <sip:101@example.test>;tag=a\nTo: <sip:102@example.test>;tag=t1\nCall-ID: in\nCSeq: 2 INFO\n"
+        "INFO sip:102@example.test SIP/2.0\nVia: SIP/2.0/UDP 192.0.2.10;branch=z9hG4bKin;rport\n"
+        "Max-Forwards: 70\n"
+        "From: <sip:101@example.test>;tag=a\nTo: <sip:102@example.test>;tag=t1\nCall-ID: in\n"
+        "CSeq: 2 INFO\n"
         "Content-Length: 0\n\n");
     assert_int_equal(phone_requests(&p, 1, "INFO"), 1);
     assert_int_equal(p.h.sends_n, 1);
