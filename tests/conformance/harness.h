@@ -15,7 +15,8 @@
  *     }
  *
  *     static const struct conformance_case cases[] = {
- *         {"REG-014", "a REGISTER without Contact lists the bindings", fetch, .lua = OPEN},
+ *         CASE("REG-014", "a REGISTER without Contact lists the bindings", fetch),
+         CASE("REG-004", "without credentials 401", challenge, .lua = CLOSED),
  *     };
  *
  *     CONFORMANCE_CHAPTER(registrar, cases);
@@ -60,6 +61,12 @@ struct conformance_chapter {
     const struct conformance_case *cases;
     size_t n;
 };
+
+/* An element of the table; further fields by name. */
+#define CASE(rows_, name_, run_, ...)                          \
+    {                                                          \
+        .rows = rows_, .name = name_, .run = run_, __VA_ARGS__ \
+    }
 
 #define CONFORMANCE_CHAPTER(chapter, list)                                    \
     const struct conformance_chapter conformance_##chapter = {#chapter, list, \
