@@ -19,9 +19,12 @@ set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS VERSION)
 add_compile_definitions(OH_VERSION_TEXT="${PROJECT_VERSION}")
 
 if(OH_SANITIZE)
-    # gcc's flow warnings misfire on instrumented code; the other builds keep them.
     add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=all
-        -fno-omit-frame-pointer -Wno-maybe-uninitialized)
+        -fno-omit-frame-pointer)
+    # gcc's flow warnings misfire on instrumented code; the other builds keep them.
+    if(CMAKE_C_COMPILER_ID STREQUAL "GNU")
+        add_compile_options(-Wno-maybe-uninitialized)
+    endif()
     add_link_options(-fsanitize=address,undefined)
 else()
     add_compile_options(-fstack-protector-strong)
