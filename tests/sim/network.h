@@ -51,6 +51,12 @@ void network_allow(struct world *w, const char *address);
  */
 void network_name(struct world *w, const char *name, const char *addresses);
 
+/*
+ * From now on a message of the server to a host where no peer ever was, and none was refused, fails
+ * the case.
+ */
+void network_closed(struct world *w, bool closed);
+
 /* How many datagrams and stream pieces are on their way. */
 unsigned network_busy(const struct world *w);
 

@@ -105,7 +105,7 @@ void peer_dialog_request(struct peer *p, struct peer_dialog *dialog, const char 
                          const char *rows);
 
 /*
- * The row (with "\n") that answers the first challenge of a 401 or 407; NULL body = "". nc counts
+ * The row (with "\n") that answers the first challenge of a 401 or 407. nc counts
  * from 1 by itself for a nonce that is answered again.
  */
 const char *peer_authorize(struct peer *p, const struct oh_msg *challenge, const char *user,

@@ -1,0 +1,447 @@
+/*
+ * Watching the server from outside. The watcher knows only what went in and
+ * what came out: it keeps one record for each request that the server saw
+ * (Call-ID, CSeq number, method) and compares.
+ *
+ * A rule is checked only where the standards leave no choice. Requests that
+ * were answered without state may be answered differently next time; so what
+ * is said about outcomes holds for those that were forwarded, which always
+ * have a transaction.
+ */
+#include "parts.h"
+
+#include "invariants.h"
+
+#define BUCKETS  4096
+#define OUTCOMES 8
+#define TAGS     32
+#define ACKED    16
+
+/* A 2xx to an INVITE that came to the server. */
+struct success {
+    char tag[64];
+    bool passed;
+    uint64_t at;
+};
+
+/* What went up for one transaction of the sender (topmost Via there). */
+struct outcome {
+    uint64_t via;
+    uint16_t code; /* the first final */
+};
+
+struct seen {
+    struct seen *next;
+    struct oh_span call; /* belongs to the world */
+    uint32_t cseq;
+    struct oh_span method;
+    uint64_t vias;    /* bit n: it came with n Via values */
+    uint64_t first;   /* ns */
+    bool trying;      /* 100 went up */
+    bool final;       /* a final went up */
+    bool forwarded;   /* it went on */
+    bool heard;       /* some response came back */
+    bool heard_final; /* and a final one in time */
+    unsigned outcomes_n, successes_n;
+    struct outcome outcomes[OUTCOMES];
+    struct success successes[TAGS];
+};
+
+/* What the sender of the newest REGISTER for an AOR was told. */
+struct acked {
+    struct acked *next;
+    char aor[256];
+    unsigned n;
+    char contacts[ACKED][512];
+    uint64_t expires_at[ACKED]; /* wall ms */
+};
+
+struct invariants {
+    struct world *world;
+    struct seen *seen[BUCKETS];
+    struct acked *acked;
+    bool measured;
+    size_t bytes; /* of the idle server at the beginning */
+    struct oh_msg msg;
+};
+
+struct invariants *invariants_new(struct world *w)
+{
+    struct invariants *in = world_grow(NULL, sizeof *in);
+
+    memset(in, 0, sizeof *in);
+    in->world = w;
+    return in;
+}
+
+void invariants_free(struct invariants *in)
+{
+    free(in);
+}
+
+/* ---- records ---- */
+
+static struct seen **bucket(struct invariants *in, const struct oh_msg *m)
+{
+    static const struct oh__hash_key key = {1, 2};
+
+    return &in->seen[(oh__hash(&key, m->call_id) + m->cseq) % BUCKETS];
+}
+
+static struct seen *find(struct invariants *in, const struct oh_msg *m)
+{
+    for (struct seen *s = *bucket(in, m); s; s = s->next)
+        if (s->cseq == m->cseq && oh_span_eq(s->call, m->call_id) &&
+            oh_span_eq(s->method, m->cseq_method_text))
+            return s;
+    return NULL;
+}
+
+static struct seen *find_or_add(struct invariants *in, const struct oh_msg *m)
+{
+    struct world *w = in->world;
+    struct seen *s = find(in, m);
+
+    if (s)
+        return s;
+    s = world_keep(w, sizeof *s);
+    s->call = oh_span(world_keep_text(w, m->call_id), m->call_id.n);
+    s->method = oh_span(world_keep_text(w, m->cseq_method_text), m->cseq_method_text.n);
+    s->cseq = m->cseq;
+    s->first = w->now;
+    s->next = *bucket(in, m);
+    *bucket(in, m) = s;
+    return s;
+}
+
+/* What identifies the transaction above: sent-by and branch. */
+static uint64_t via_hash(const struct oh_msg *m)
+{
+    static const struct oh__hash_key key = {3, 4};
+
+    return oh__hash(&key, m->via.host) ^ oh__hash(&key, m->via.branch) ^ m->via.port;
+}
+
+/* ---- in ---- */
+
+static struct success *success_of(struct seen *s, struct oh_span tag)
+{
+    for (unsigned i = 0; i < s->successes_n; i++)
+        if (oh_span_eq(oh_span_str(s->successes[i].tag), tag))
+            return &s->successes[i];
+    return NULL;
+}
+
+static void response_in(struct invariants *in, const struct oh_msg *m)
+{
+    struct seen *s = find(in, m);
+
+    /* A response that finds no branch of ours, or no request, is nobody's. */
+    if (!s || oh_branch_shard(in->world->server.shared.secret, m->via.branch) < 0)
+        return;
+    s->heard = true;
+    if (m->status < 200 || (m->status == 408 && m->cseq_method != OH_METHOD_INVITE))
+        return;
+    if (in->world->now - s->first < 30 * WORLD_SECOND)
+        s->heard_final = true;
+    if (m->cseq_method == OH_METHOD_INVITE && m->status < 300 && m->to_tag.n < 64 &&
+        !success_of(s, m->to_tag) && s->successes_n < TAGS) {
+        struct success *ok = &s->successes[s->successes_n++];
+
+        *ok = (struct success){.at = in->world->now};
+        memcpy(ok->tag, m->to_tag.p, m->to_tag.n);
+    }
+}
+
+void invariants_received(struct invariants *in, const struct oh_flow *flow,
+                         const struct oh_msg *msg, int parsed)
+{
+    unsigned vias;
+
+    (void)flow;
+    in->msg = *msg;
+    if (parsed != OH_OK || oh_msg_check(&in->msg, NULL) != OH_OK)
+        return;
+    if (!in->msg.request) {
+        response_in(in, &in->msg);
+        return;
+    }
+    vias = message_values(&in->msg, OH_HEADER_VIA);
+    find_or_add(in, &in->msg)->vias |= UINT64_C(1) << (vias < 63 ? vias : 63);
+}
+
+/* ---- out: every message ---- */
+
+#define RULE(in, truth, what)                                    \
+    CHECK_SAY((in)->world, truth, "rule broken: %s: %.*s", what, \
+              OH_PRI(oh_span_head((in)->msg.raw, 600)))
+
+/* Responses to what could not be read need not be whole. */
+static bool answers_nonsense(unsigned status)
+{
+    return status == 400 || status == 413 || status == 414 || status == 416 || status == 505 ||
+           status == 513;
+}
+
+/* Parses into in->msg; false when it need not be looked at further. */
+static bool read_sent(struct invariants *in, struct oh_span bytes)
+{
+    struct oh_fault fault = {0};
+    size_t used = 0;
+    int err = oh_msg_parse(bytes, OH_MSG_STREAM, NULL, &in->msg, &used, &fault);
+
+    CHECK_SAY(in->world, err == OH_OK && used == bytes.n,
+              "rule broken: a message must be one of a stream (%s): %.*s",
+              fault.why ? fault.why : "bytes behind it", OH_PRI(oh_span_head(bytes, 600)));
+    err = oh_msg_check(&in->msg, &fault);
+    if (err != OH_OK && !in->msg.request && answers_nonsense(in->msg.status))
+        return false;
+    CHECK_SAY(in->world, err == OH_OK, "rule broken: a message must be complete (%s): %.*s",
+              fault.why ? fault.why : "?", OH_PRI(oh_span_head(bytes, 600)));
+    return true;
+}
+
+static void check_request(struct invariants *in, const struct oh_msg *m)
+{
+    struct seen *s = find(in, m);
+    unsigned vias = message_values(m, OH_HEADER_VIA);
+    bool hop = m->method == OH_METHOD_CANCEL || m->method == OH_METHOD_ACK;
+
+    RULE(in, m->via.cookie, "the topmost Via has the magic cookie");
+    RULE(in, m->max_forwards >= 0, "a request has Max-Forwards");
+    RULE(in, vias >= 1 && vias < 63, "a request has Via values");
+    if (vias == 1) {
+        RULE(in, hop || !s || !(s->vias), "a forwarded request has one Via more");
+        RULE(in, hop || m->method == OH_METHOD_OPTIONS, "a proxy makes no requests of its own");
+        return;
+    }
+    RULE(in, s && s->vias & UINT64_C(1) << (vias - 1), "a forwarded request has one Via more");
+    RULE(in, m->method != OH_METHOD_CANCEL, "CANCEL goes hop by hop");
+    s->forwarded = true;
+}
+
+/* RFC 4320 4. */
+static void check_non_invite(struct invariants *in, const struct oh_msg *m)
+{
+    RULE(in, m->status >= 200 || m->status == 100, "no 1xx but 100 to a non-INVITE");
+    RULE(in, m->status != 408, "no 408 to a non-INVITE");
+}
+
+static void check_own(struct invariants *in, const struct oh_msg *m, const struct seen *s)
+{
+    if (m->cseq_method == OH_METHOD_REGISTER) {
+        RULE(in, message_rows(m, OH_HEADER_RECORD_ROUTE) == 0, "no Record-Route in REGISTER");
+    }
+    if (m->cseq_method == OH_METHOD_MESSAGE && m->status < 300 && !s->heard)
+        RULE(in, message_rows(m, OH_HEADER_CONTACT) == 0, "no Contact in our 2xx to MESSAGE");
+}
+
+/* Transactions are forgotten early only when there are too many of them. */
+static bool forgets(const struct invariants *in)
+{
+    struct oh__serve_stats stats;
+
+    server_stats(in->world, &stats);
+    return stats.endpoint.completed_evicted || stats.endpoint.refused_full || stats.contexts_full;
+}
+
+static void check_outcome(struct invariants *in, const struct oh_msg *m, struct seen *s)
+{
+    uint64_t via = via_hash(m);
+    struct outcome *o = NULL;
+
+    if (!s->forwarded)
+        return;
+    for (unsigned i = 0; i < s->outcomes_n; i++)
+        if (s->outcomes[i].via == via)
+            o = &s->outcomes[i];
+    if (!o && s->outcomes_n < OUTCOMES)
+        s->outcomes[s->outcomes_n++] = (struct outcome){via, m->status};
+    if (!o || o->code == m->status || forgets(in))
+        return;
+    bool invite_2xx = m->cseq_method == OH_METHOD_INVITE && m->status < 300;
+
+    RULE(in, invite_2xx, "one final response per transaction");
+}
+
+static void check_response(struct invariants *in, const struct oh_msg *m)
+{
+    struct seen *s = find(in, m);
+    unsigned vias = message_values(m, OH_HEADER_VIA);
+    struct success *ok;
+
+    if (!s && answers_nonsense(m->status))
+        return;
+    RULE(in, s != NULL, "a response answers a request that came");
+    RULE(in, vias < 63 && s->vias & UINT64_C(1) << vias, "a response has the request's Via values");
+    RULE(in, m->status == 100 || m->to_tag.n > 0, "a response has a To tag");
+    if (m->cseq_method != OH_METHOD_INVITE)
+        check_non_invite(in, m);
+    check_own(in, m, s);
+    if (m->status < 200) {
+        s->trying |= m->status == 100;
+        return;
+    }
+    s->final = true;
+    check_outcome(in, m, s);
+    ok = m->cseq_method == OH_METHOD_INVITE && m->status < 300 ? success_of(s, m->to_tag) : NULL;
+    if (ok)
+        ok->passed = true;
+}
+
+/* ---- bindings ---- */
+
+/* The AOR of a REGISTER in a form that needs no knowledge of settings; false for others. */
+static bool simple_aor(const struct oh_msg *m, char *out, size_t cap)
+{
+    const struct oh_uri *to = &m->to_uri;
+
+    if (!oh_span_eq(to->host, OH_LIT(WORLD_DOMAIN)) || to->port || to->user.n == 0 ||
+        to->user.n > 100)
+        return false;
+    for (size_t i = 0; i < to->user.n; i++)
+        if (to->user.p[i] == '%' || to->user.p[i] == ';')
+            return false;
+    snprintf(out, cap, "%.*s@" WORLD_DOMAIN, OH_PRI(to->user));
+    return true;
+}
+
+static bool is_registered(const struct oh_msg *m)
+{
+    return !m->request && m->status == 200 && m->cseq_method == OH_METHOD_REGISTER;
+}
+
+static void check_bindings(struct invariants *in, const struct oh_msg *m)
+{
+    struct oh_address contact;
+    char aor[256];
+
+    if (!is_registered(m) || !simple_aor(m, aor, sizeof aor))
+        return;
+    for (unsigned i = 0; i < message_values(m, OH_HEADER_CONTACT); i++) {
+        RULE(in, oh_address_decode(message_value(m, OH_HEADER_CONTACT, i), &contact, NULL) == OH_OK,
+             "a Contact is an address");
+        RULE(in, server_has_binding(in->world, aor, contact.uri),
+             "a binding that is acknowledged is there");
+    }
+}
+
+static struct acked *acked_of(struct invariants *in, const char *aor)
+{
+    struct acked *a;
+
+    for (a = in->acked; a; a = a->next)
+        if (strcmp(a->aor, aor) == 0)
+            return a;
+    a = world_keep(in->world, sizeof *a);
+    snprintf(a->aor, sizeof a->aor, "%s", aor);
+    a->next = in->acked;
+    in->acked = a;
+    return a;
+}
+
+/* Notes what a sender was promised. */
+static void note_bindings(struct invariants *in, const struct oh_msg *m)
+{
+    struct oh_contact_params params = {0};
+    struct oh_address contact;
+    struct acked *a;
+    char aor[256];
+
+    if (!is_registered(m) || !simple_aor(m, aor, sizeof aor))
+        return;
+    a = acked_of(in, aor);
+    a->n = 0;
+    for (unsigned i = 0; i < message_values(m, OH_HEADER_CONTACT) && a->n < ACKED; i++) {
+        if (oh_address_decode(message_value(m, OH_HEADER_CONTACT, i), &contact, NULL) != OH_OK ||
+            oh_contact_params(&contact, &params) != OH_OK || contact.uri.n >= 512)
+            continue;
+        memset(a->contacts[a->n], 0, sizeof a->contacts[a->n]);
+        memcpy(a->contacts[a->n], contact.uri.p, contact.uri.n);
+        a->expires_at[a->n++] = world_wall(in->world) + params.expires * UINT64_C(1000);
+    }
+}
+
+void invariants_restarted(struct invariants *in)
+{
+    struct world *w = in->world;
+
+    memset(in->seen, 0, sizeof in->seen);
+    in->measured = false;
+    if (!w->options.journal)
+        return;
+    for (struct acked *a = in->acked; a; a = a->next)
+        for (unsigned i = 0; i < a->n; i++)
+            CHECK_SAY(w,
+                      a->expires_at[i] <= world_wall(w) + 1000 ||
+                          server_has_binding(w, a->aor, oh_span_str(a->contacts[i])),
+                      "rule broken: an acknowledged binding survives a restart: %s %s", a->aor,
+                      a->contacts[i]);
+}
+
+/* ---- the doors ---- */
+
+void invariants_taken(struct invariants *in, const struct oh_flow *flow, struct oh_span bytes)
+{
+    (void)flow;
+    if (!read_sent(in, bytes))
+        return;
+    if (in->msg.request) {
+        check_request(in, &in->msg);
+        return;
+    }
+    check_response(in, &in->msg);
+    check_bindings(in, &in->msg);
+}
+
+void invariants_sent(struct invariants *in, const struct oh_flow *flow, struct oh_span bytes)
+{
+    RULE(in, !oh_addr_is_any(&flow->peer) && flow->peer.port && !oh_addr_is_broadcast(&flow->peer),
+         "a message has somewhere to go");
+    if (read_sent(in, bytes))
+        note_bindings(in, &in->msg);
+}
+
+/* ---- the end ---- */
+
+static void check_seen(struct invariants *in, const struct seen *s)
+{
+    struct world *w = in->world;
+
+    CHECK_SAY(w, !s->trying || s->final, "rule broken: an INVITE that got 100 gets an end: %.*s",
+              OH_PRI(s->call));
+    CHECK_SAY(w,
+              !s->forwarded || !s->heard_final || s->final || oh_span_eq(s->method, OH_LIT("ACK")),
+              "rule broken: a final response goes up: %.*s %u %.*s", OH_PRI(s->call), s->cseq,
+              OH_PRI(s->method));
+    for (unsigned i = 0; i < s->successes_n; i++)
+        CHECK_SAY(w, s->successes[i].passed,
+                  "rule broken: every 2xx to INVITE goes up: %.*s tag %s", OH_PRI(s->call),
+                  s->successes[i].tag);
+}
+
+static void check_idle(struct invariants *in)
+{
+    struct world *w = in->world;
+    struct oh__serve_stats stats;
+
+    server_stats(w, &stats);
+    CHECK_SAY(w, server_idle(w), "the server is not idle at the end: %u in flight, %u contexts",
+              stats.endpoint.in_flight, stats.contexts);
+    CHECK_SAY(w, stats.contexts == 0, "%u contexts are left at the end", stats.contexts);
+    CHECK_SAY(w, stats.endpoint.completed == 0, "%u completed transactions are left at the end",
+              stats.endpoint.completed);
+    CHECK_SAY(w, server_deadline(w) == OH_NEVER, "a timer is left at the end");
+    CHECK_SAY(w, network_busy(w) == 0, "messages are still on their way at the end");
+    CHECK_SAY(w, w->server.held_n == 0, "replies still wait for the journal at the end");
+}
+
+void invariants_end(struct invariants *in)
+{
+    check_idle(in);
+    if (forgets(in))
+        return;
+    for (unsigned i = 0; i < BUCKETS; i++)
+        for (const struct seen *s = in->seen[i]; s; s = s->next)
+            check_seen(in, s);
+}
