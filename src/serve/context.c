@@ -7,6 +7,7 @@
 #include "serve/context.h"
 
 #include <assert.h>
+#include <stdlib.h>
 
 /* A look-up is answered by the resolver's own time-out; this one is for an answer that got lost. */
 #define LOOKUP_MAX     (15 * OH__SEC)
@@ -291,26 +292,41 @@ void oh__contexts_done(struct oh__serve *s)
     }
 }
 
+/* A debug build names the rule; an optimised one, where assert is nothing, stops too. */
+#define RULE(truth)    \
+    do {               \
+        assert(truth); \
+        if (!(truth))  \
+            abort();   \
+    } while (0)
+
+static void check_branch(const struct oh__context *c, const struct oh__proxy_branch *b)
+{
+    bool invite = c->method == OH_METHOD_INVITE;
+
+    RULE(b->state != OH__BRANCH_DONE || b->c_at == OH__NEVER);
+    RULE(b->addr_at <= b->addrs_n);
+    /* A ringing phone is the one thing that no transaction timer ends: Timer C must run. */
+    RULE(b->state != OH__BRANCH_PROCEEDING || !invite || b->stopped || b->c_at != OH__NEVER);
+}
+
 static void check(const struct oh__context *c, uint64_t handle)
 {
     unsigned resolving = 0;
     uint64_t breadth = 0;
 
-    assert(c->handle == handle && c->held);
-    assert(c->server || c->method == OH_METHOD_ACK);
-    assert(c->n <= c->cap && c->n <= c->most);
+    RULE(c->handle == handle && c->held);
+    RULE(c->server || c->method == OH_METHOD_ACK);
+    RULE(c->n <= c->cap && c->n <= c->most);
     for (unsigned i = 0; i < c->n; i++) {
-        const struct oh__proxy_branch *b = &c->branches[i];
-
-        resolving += b->state == OH__BRANCH_RESOLVING;
-        breadth += oh__branch_runs(b) ? b->share : 0;
-        assert(b->state != OH__BRANCH_DONE || b->c_at == OH__NEVER);
-        assert(b->addr_at <= b->addrs_n);
+        check_branch(c, &c->branches[i]);
+        resolving += c->branches[i].state == OH__BRANCH_RESOLVING;
+        breadth += oh__branch_runs(&c->branches[i]) ? c->branches[i].share : 0;
     }
-    assert(resolving == (c->looking_up ? 1u : 0u));
-    assert(breadth <= c->breadth);
+    RULE(resolving == (c->looking_up ? 1u : 0u));
+    RULE(breadth <= c->breadth);
     /* Something must be able to end it. */
-    assert(oh__branches_open(c) || c->retry_at != OH__NEVER);
+    RULE(oh__branches_open(c) || c->retry_at != OH__NEVER);
 }
 
 void oh__contexts_check(const struct oh__serve *s)
@@ -321,6 +337,5 @@ void oh__contexts_check(const struct oh__serve *s)
 
     while ((c = oh__pool_next(s->contexts, &cursor, &handle)) != NULL)
         check(c, handle);
-    assert(oh__pool_ok(s->contexts) && oh__wheel_ok(s->wheel));
-    (void)check;
+    RULE(oh__pool_ok(s->contexts) && oh__wheel_ok(s->wheel));
 }

@@ -357,18 +357,35 @@ bool oh__forward_ack(struct oh__serve *s, struct oh__forward *f)
     return true;
 }
 
+/*
+ * Takes our Via off. It went out in a row of its own and usually comes back so, with the next one
+ * below it. OH_E_ABSENT when no other is left: then nobody is to get the response.
+ */
+static int pop_via(const struct oh_msg *m, struct oh_edits *e)
+{
+    const struct oh_row *row = oh_msg_row(m, OH_HEADER_VIA);
+    struct oh_list it = {0};
+    struct oh_span value;
+
+    if (row && row->next && oh_span_find(oh_row_value(m, row), ',') < 0) {
+        oh_edits_drop_row(e, m, row);
+        return OH_OK;
+    }
+    if (oh_list_next(m, OH_HEADER_VIA, &it, &value) != OH_OK ||
+        oh_list_next(m, OH_HEADER_VIA, &it, &value) != OH_OK)
+        return OH_E_ABSENT;
+    oh_edits_pop_value(e, m, OH_HEADER_VIA);
+    return OH_OK;
+}
+
 int oh__forward_response(struct oh__serve *s, const struct oh_msg *msg, struct oh_span rows,
                          struct oh_span *bytes)
 {
-    struct oh_list it = {0};
-    struct oh_span value;
     struct oh_edits e;
 
-    if (oh_list_next(msg, OH_HEADER_VIA, &it, &value) != OH_OK ||
-        oh_list_next(msg, OH_HEADER_VIA, &it, &value) != OH_OK)
-        return OH_E_ABSENT;
     oh_edits_init(&e);
-    oh_edits_pop_value(&e, msg, OH_HEADER_VIA);
+    if (pop_via(msg, &e) != OH_OK)
+        return OH_E_ABSENT;
     if (rows.n)
         oh_edits_insert_rows(&e, msg, NULL, rows);
 

@@ -76,6 +76,7 @@ static bool same(const struct oh__serve *s, struct oh_span branch, uint64_t hash
 
 bool oh__loop_found(const struct oh__serve *s, const struct oh_msg *msg, uint64_t hash)
 {
+    const struct oh_row *row = oh_msg_row(msg, OH_HEADER_VIA);
     struct oh_list it = {0};
     struct oh_span value;
     struct oh_via via;
@@ -83,6 +84,8 @@ bool oh__loop_found(const struct oh__serve *s, const struct oh_msg *msg, uint64_
     /* The first one is decoded already, and usually the only one. */
     if (same(s, msg->via.branch, hash))
         return true;
+    if (!row->next && oh_span_find(oh_row_value(msg, row), ',') < 0)
+        return false;
     if (oh_list_next(msg, OH_HEADER_VIA, &it, &value) != OH_OK)
         return false;
     while (oh_list_next(msg, OH_HEADER_VIA, &it, &value) == OH_OK)

@@ -130,12 +130,48 @@ static void message_goes_through(void **state)
     assert_true(phone_got_status(&p, 0, 200)->via.branch.n > 0);
 }
 
+/* Phone 1 answers the MESSAGE of a call with these Via rows. */
+static void answer_with(const char *call, const char *vias)
+{
+    phone_send(&p, 1,
+               "SIP/2.0 200 OK\n%sFrom: \"Alice\" <sip:101@example.test>;tag=a\n"
+               "To: <sip:102@example.test>;tag=x\nCall-ID: %s\nCSeq: 1 MESSAGE\n"
+               "X-Kept:  as is\nContent-Length: 0\n\n",
+               vias, call);
+}
+
+/* PRX-020, PRX-037: a phone may join all Via values in one row; a response with ours alone is for
+ * nobody. */
+static void via_rows_of_a_response(void **state)
+{
+    char vias[1024];
+
+    (void)state;
+    phone_request(&p, "MESSAGE", "m2", "sip:102@example.test", "");
+    const struct oh_msg *m = phone_got(&p, 1, "MESSAGE");
+
+    snprintf(vias, sizeof vias, "v: %.*s ,\n  %.*s\n", OH_PRI(message_value(m, OH_HEADER_VIA, 0)),
+             OH_PRI(message_value(m, OH_HEADER_VIA, 1)));
+    answer_with("m2", vias);
+    m = phone_got_status(&p, 0, 200);
+    assert_true(message_has(m, "v: SIP/2.0/UDP 192.0.2.10;branch=z9hG4bKm2;"));
+    assert_true(message_has(m, "X-Kept:  as is\r\n"));
+
+    harness_clear(&p.h);
+    phone_request(&p, "MESSAGE", "m3", "sip:102@example.test", "");
+    m = phone_got(&p, 1, "MESSAGE");
+    snprintf(vias, sizeof vias, "Via: %.*s\n", OH_PRI(message_value(m, OH_HEADER_VIA, 0)));
+    answer_with("m3", vias);
+    assert_int_equal(phone_statuses(&p, 0, 200), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(call_from_invite_to_bye, up, down),
         cmocka_unit_test_setup_teardown(callee_hangs_up, up, down),
         cmocka_unit_test_setup_teardown(message_goes_through, up, down),
+        cmocka_unit_test_setup_teardown(via_rows_of_a_response, up, down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
