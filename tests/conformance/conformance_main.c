@@ -14,10 +14,7 @@
 /* X(name): one file of cases each. */
 #define CHAPTERS(X) \
     X(registrar)    \
-    X(proxy)        \
-    X(forking)      \
     X(redirect)     \
-    X(auth)         \
     X(overload)
 
 #define DECLARE(name) extern const struct conformance_chapter conformance_##name;
