@@ -46,6 +46,37 @@ static const char *fault_of(const struct oh__new_account *a)
     return NULL;
 }
 
+static bool is_hex(struct oh_span s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if (!((s.p[i] >= '0' && s.p[i] <= '9') || (s.p[i] >= 'a' && s.p[i] <= 'f') ||
+              (s.p[i] >= 'A' && s.p[i] <= 'F')))
+            return false;
+    return true;
+}
+
+const char *oh__account_fault(const struct oh__new_account *a)
+{
+    static const char *const hashes[3] = {"ha1_md5 must have 32 hexadecimal digits",
+                                          "ha1_sha256 must have 64 hexadecimal digits",
+                                          "ha1_sha512_256 must have 64 hexadecimal digits"};
+    const char *fault = fault_of(a);
+    bool any = a->password.n > 0;
+
+    for (unsigned i = 0; i < 3 && !fault; i++) {
+        if (a->ha1[i].n && (a->ha1[i].n != 2 * oh_hash_size(HASHES[i]) || !is_hex(a->ha1[i])))
+            fault = hashes[i];
+        any = any || a->ha1[i].n;
+    }
+    if (!fault && a->password.n > TEXT_MAX)
+        fault = "the password must have at most 255 bytes";
+    if (!fault && !good_text(a->password))
+        fault = "the password must not have control characters";
+    if (!fault && !any)
+        fault = "there is neither a password nor an HA1";
+    return fault;
+}
+
 int oh__account_make(const struct oh_hasher *hasher, const struct oh__new_account *a,
                      struct oh__account_made *out, const char **why)
 {

@@ -26,6 +26,10 @@ struct oh__account_made {
     char userhash[3][OH_HASH_HEX_MAX];
 };
 
+/* What is wrong with the texts of an account, as a static sentence; NULL when nothing is. A
+ * password or an HA1 must be there, and an HA1 be of its algorithm's length and hexadecimal. */
+const char *oh__account_fault(const struct oh__new_account *account);
+
 /*
  * Fills the row. OH_E_SYNTAX with *why set to a static sentence when a name is empty, too long, or
  * has control characters, blanks or one of @ : < > " in it; OH_E_ABSENT when there is neither

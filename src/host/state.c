@@ -5,6 +5,7 @@
  */
 #include <stdio.h>
 
+#include "host/admin.h"
 #include "host/process.h"
 
 #define DECISIONS     8192
@@ -89,10 +90,21 @@ static int make_tables(struct oh__host *host)
     return 0;
 }
 
+/* Commands that find no server running learn from the state what accounts are called. */
+static int remember_names(struct oh__host *host)
+{
+    const struct oh__settings *settings = oh__config_settings(host->config);
+    const char *name = oh__settings_main(settings)->name;
+    int r = oh__admin_remember(host->store, settings->domains_n ? name : "", name);
+
+    return r == OH_OK ? 0 : failed("the state directory could not be written", r);
+}
+
 int oh__state_open(struct oh__host *host)
 {
     const struct oh__config_process *process = oh__config_process(host->config);
-    struct oh__store_options options = {.dir = process->state, .workers = host->workers_n};
+    /* One journal more than workers: the control thread's, for bindings that end with accounts. */
+    struct oh__store_options options = {.dir = process->state, .workers = host->workers_n + 1};
     char why[OH__STORE_WHY] = "";
 
     if (oh__store_open(&options, &host->store, why) != OH_OK) {
@@ -109,6 +121,9 @@ int oh__state_open(struct oh__host *host)
         return failed("the accounts could not be read", r);
     struct replay replay = {.location = host->shared.location, .wall = oh__clock_wall()};
 
+    status = remember_names(host);
+    if (status)
+        return status;
     r = oh__store_replay(host->store, take_record, &replay, why);
     if (r != OH_OK) {
         fprintf(stderr, "offhook: %s\n", why[0] ? why : oh_error_text(r));

@@ -1,0 +1,164 @@
+/* What changes a running server as a whole, or its state: reload, drain, stop, backup, restore. */
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cmd/cmd.h"
+#include "cmd/output.h"
+#include "host/config.h"
+#include "host/control_json.h"
+#include "host/offline.h"
+#include "net/system.h"
+
+#define STOP_MOST_NS UINT64_C(30000000000) /* a drain gives up after 10 s by itself */
+#define LOOK_MS      20
+
+/* A request without arguments; its reply is printed as JSON, or `words`. */
+static int simple(const struct oh__args *args, const char *command, const char *words)
+{
+    json_t *reply = NULL;
+    int status = oh__ask(args, json_pack("{s:s}", "command", command), &reply);
+
+    if (status)
+        return status;
+    if (args->json)
+        status = oh__print_json(reply);
+    else
+        printf("%s\n", words);
+    json_decref(reply);
+    return status;
+}
+
+int oh__cmd_reload(const struct oh__args *args)
+{
+    return simple(args, "reload", "The configuration was read again and is in force.");
+}
+
+/* Waits until the process is gone. False: it is still there. */
+static bool wait_gone(pid_t pid)
+{
+    uint64_t until = oh__clock_now() + STOP_MOST_NS;
+
+    while (kill(pid, 0) == 0 || errno == EPERM) {
+        if (oh__clock_now() > until)
+            return false;
+        poll(NULL, 0, LOOK_MS);
+    }
+    return true;
+}
+
+static int leave(const struct oh__args *args, const char *command)
+{
+    json_t *reply = NULL;
+    int status = oh__ask(args, json_pack("{s:s}", "command", command), &reply);
+
+    if (status)
+        return status;
+    pid_t pid = (pid_t)oh__json_u64(reply, "pid", 0);
+
+    if (pid > 0 && !wait_gone(pid)) {
+        oh__fail("the server (process %ld) was asked to stop and has not within 30 s: look at its "
+                 "log",
+                 (long)pid);
+        status = OH__EXIT_TIMEOUT;
+    } else if (args->json) {
+        status = oh__print_json(reply);
+    } else {
+        printf("The server has stopped.\n");
+    }
+    json_decref(reply);
+    return status;
+}
+
+int oh__cmd_drain(const struct oh__args *args)
+{
+    return leave(args, "drain");
+}
+
+int oh__cmd_stop(const struct oh__args *args)
+{
+    return leave(args, "stop");
+}
+
+/* The path as the server sees it, which works in another directory. False: told. */
+static bool absolute(const char *path, char out[PATH_MAX])
+{
+    char here[PATH_MAX];
+
+    if (path[0] == '/') {
+        int n = snprintf(out, PATH_MAX, "%s", path);
+
+        if (n < PATH_MAX)
+            return true;
+    } else if (getcwd(here, sizeof here)) {
+        int n = snprintf(out, PATH_MAX, "%s/%s", here, path);
+
+        if (n < PATH_MAX)
+            return true;
+    }
+    oh__fail("the path %s is too long", path);
+    return false;
+}
+
+int oh__cmd_backup(const struct oh__args *args)
+{
+    char path[PATH_MAX];
+    json_t *request, *reply = NULL;
+    int status;
+
+    if (!absolute(args->words[0], path))
+        return OH__EXIT_REFUSED;
+    request = json_pack("{s:s,s:s}", "command", "backup", "directory", path);
+    status = oh__ask_or_do(args, request, &reply);
+    if (status)
+        return status;
+    if (args->json) {
+        status = oh__print_json(reply);
+    } else {
+        printf("Backup written to ");
+        oh__puts(stdout, oh__json_str(reply, "directory"));
+        printf(".\n");
+    }
+    json_decref(reply);
+    return status;
+}
+
+static int tell_restored(const struct oh__args *args, const char *state)
+{
+    json_t *o = json_pack("{s:b,s:i,s:s}", "ok", 1, "schema_version", OH__SCHEMA_VERSION, "state",
+                          state);
+    int status = OH__EXIT_OK;
+
+    if (args->json) {
+        status = oh__print_json(o);
+    } else {
+        printf("The backup is in place in ");
+        oh__puts(stdout, state);
+        printf("; what was there before is beside it, with .before-restore-N in its name.\n");
+    }
+    json_decref(o);
+    return status;
+}
+
+int oh__cmd_restore(const struct oh__args *args)
+{
+    char state[OH__CONFIG_PATH_MAX], why[OH__OFFLINE_WHY] = "";
+
+    if (!oh__state_dir(args, state, sizeof state))
+        return OH__EXIT_REFUSED;
+    if (oh__offline_restore(args->words[0], state, why) == OH_OK)
+        return tell_restored(args, state);
+    if (args->json) {
+        json_t *o = json_pack("{s:b,s:i,s:i,s:o}", "ok", 0, "schema_version", OH__SCHEMA_VERSION,
+                              "exit", OH__EXIT_REFUSED, "error", oh__json_text(oh_span_str(why)));
+
+        oh__print_json(o);
+        json_decref(o);
+    } else {
+        oh__fail("%s", why);
+    }
+    return OH__EXIT_REFUSED;
+}
