@@ -772,6 +772,47 @@ static void a_restart_brings_bindings_back(void **state)
     end(&g);
 }
 
+/* Every 200 but a fetch's waits for a record, also that of a repeat and of what removes nothing. */
+static void what_is_journaled(void **state)
+{
+    static const struct {
+        uint32_t cseq, seconds, contacts;
+        bool star, journaled;
+    } rows[] = {
+        {1, 60, 1, false, true},  {1, 60, 1, false, true}, /* repeated */
+        {1, 60, 0, false, false},                          /* fetched */
+        {2, 0, 1, false, true},   {3, 0, 1, false, true},  {4, 0, 0, true, true},
+    };
+    struct oh__store_options options = {.workers = 1};
+    char why[OH__STORE_WHY];
+    struct oh__journal *journal;
+    struct oh__store *store;
+    struct fixture f;
+
+    (void)state;
+    begin(&f, 100);
+    assert_int_equal(oh__store_open(&options, &store, why), OH_OK);
+    journal = oh__store_journal(store, 0);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct oh__binding b = contact("sip:alice@10.0.0.2", rows[i].seconds);
+        struct oh__registration r = {.aor = OH_LIT("alice@example.test"),
+                                     .call_id = OH_LIT("c"),
+                                     .cseq = rows[i].cseq,
+                                     .contacts_n = rows[i].contacts,
+                                     .contacts = &b,
+                                     .star = rows[i].star,
+                                     .wall = WALL,
+                                     .contacts_max = 10};
+
+        assert_int_equal(oh__location_register(f.loc, &r, journal, &f.arena, &f.out, &f.done),
+                         OH_OK);
+        assert_int_equal(oh__journal_pending(journal), rows[i].journaled);
+        assert_int_equal(oh__journal_commit(journal), OH_OK);
+    }
+    oh__store_close(store);
+    end(&f);
+}
+
 /* A journal that refuses (here: it may only be read) leaves everything as it was. REG-012. */
 static void a_journal_that_refuses(void **state)
 {
@@ -961,6 +1002,7 @@ int main(void)
         cmocka_unit_test(records_restore_what_was),
         cmocka_unit_test(hostile_records_are_refused),
         cmocka_unit_test(a_restart_brings_bindings_back),
+        cmocka_unit_test(what_is_journaled),
         cmocka_unit_test(a_journal_that_refuses),
         cmocka_unit_test(every_allocation_may_fail),
         cmocka_unit_test(two_threads),

@@ -13,6 +13,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <cmocka.h>
 
 #include "unit/store/dir.h"
@@ -211,6 +213,44 @@ static void a_removed_aor_stays_removed(void **state)
     test_dir_remove(&d);
 }
 
+/* A segment that a snapshot covers, but whose removal the power cut undid. */
+static void a_segment_that_came_back(void **state)
+{
+    struct test_dir d;
+    struct test_seen seen;
+    struct table t = {.at = 0};
+    struct oh__store *s;
+    char command[4 * TEST_PATH];
+
+    (void)state;
+    test_dir_make(&d);
+    s = test_dir_open(&d, 1, 65536);
+    for (uint64_t v = 1; v <= 9; v++)
+        assert_int_equal(test_append(oh__store_journal(s, 0), 1, v), OH_OK);
+    oh__store_close(s);
+    snprintf(command, sizeof(command), "cp %s/bindings/0-1.log %s/saved", d.state, d.root);
+    assert_int_equal(system(command), 0);
+
+    /* The next run removes u1 and makes a snapshot without it. */
+    s = test_dir_open(&d, 1, 65536);
+    assert_int_equal(test_replay(&d, s, &seen), OH_OK);
+    assert_int_equal(seen.version[1], 9);
+    assert_int_equal(test_append(oh__store_journal(s, 0), 1, 10), OH_OK);
+    assert_int_equal(oh__journal_commit(oh__store_journal(s, 0)), OH_OK);
+    t.version[2] = 1;
+    assert_int_equal(oh__store_compact(s, table_next, &t), OH_OK);
+    oh__store_close(s);
+    snprintf(command, sizeof(command), "rm %s/bindings/0-*.log && cp %s/saved %s/bindings/0-1.log",
+             d.state, d.root, d.state);
+    assert_int_equal(system(command), 0);
+    s = test_dir_open(&d, 1, 65536);
+    assert_int_equal(test_replay(&d, s, &seen), OH_OK);
+    assert_int_equal(seen.version[1], 0);
+    assert_int_equal(seen.version[2], 1);
+    oh__store_close(s);
+    test_dir_remove(&d);
+}
+
 static int next_fails(void *ctx, struct oh_span *aor, uint64_t *version, struct oh_span *record)
 {
     struct table *t = ctx;
@@ -243,6 +283,90 @@ static void a_failed_snapshot_changes_nothing(void **state)
     assert_int_equal(seen.wrong, 0);
     assert_memory_equal(seen.version, t.version, sizeof(t.version));
     oh__store_close(s);
+    test_dir_remove(&d);
+}
+
+/* ---- workers and the background thread at once ---- */
+
+struct shared {
+    struct oh__store *store;
+    pthread_mutex_t lock; /* of the table, as the location service has it */
+    struct table table;
+    uint64_t version;
+    atomic_uint ready;
+    unsigned failures;
+};
+
+struct worker {
+    struct shared *shared;
+    unsigned number;
+};
+
+static void *work(void *arg)
+{
+    struct worker *w = arg;
+    struct shared *sh = w->shared;
+    struct oh__journal *j = oh__store_journal(sh->store, w->number);
+    unsigned seed = w->number + 1, failures = 0;
+
+    for (unsigned i = 0; i < 1500; i++) {
+        unsigned aor = (unsigned)rand_r(&seed) % TEST_AORS;
+
+        pthread_mutex_lock(&sh->lock);
+        sh->table.version[aor] = ++sh->version;
+        failures += test_append(j, aor, sh->version) != OH_OK;
+        pthread_mutex_unlock(&sh->lock);
+        if (i % 4 == 3)
+            failures += oh__journal_commit(j) != OH_OK;
+    }
+    pthread_mutex_lock(&sh->lock);
+    sh->failures += failures;
+    pthread_mutex_unlock(&sh->lock);
+    sh->ready++;
+    return NULL;
+}
+
+/* As oh__location_next: one AOR at a time, the lock in between is free. */
+static int shared_next(void *ctx, struct oh_span *aor, uint64_t *version, struct oh_span *record)
+{
+    struct shared *sh = ctx;
+    int rc;
+
+    pthread_mutex_lock(&sh->lock);
+    rc = table_next(&sh->table, aor, version, record);
+    pthread_mutex_unlock(&sh->lock);
+    return rc;
+}
+
+static void workers_and_compaction_at_once(void **state)
+{
+    struct shared sh = {.lock = PTHREAD_MUTEX_INITIALIZER};
+    struct worker w[2] = {{&sh, 0}, {&sh, 1}};
+    pthread_t thread[2];
+    struct test_dir d;
+    struct test_seen seen;
+    unsigned rounds = 0;
+
+    (void)state;
+    test_dir_make(&d);
+    sh.store = test_dir_open(&d, 2, 16384);
+    assert_int_equal(test_replay(&d, sh.store, &seen), OH_OK);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(pthread_create(&thread[i], NULL, work, &w[i]), 0);
+    while (sh.ready < 2 || rounds == 0) {
+        assert_int_equal(oh__store_compact(sh.store, shared_next, &sh), OH_OK);
+        rounds++;
+    }
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(pthread_join(thread[i], NULL), 0);
+    assert_int_equal(sh.failures, 0);
+    oh__store_close(sh.store);
+    sh.store = test_dir_open(&d, 2, 16384);
+    assert_int_equal(test_replay(&d, sh.store, &seen), OH_OK);
+    assert_string_equal(d.why, "");
+    assert_int_equal(seen.wrong, 0);
+    assert_memory_equal(seen.version, sh.table.version, sizeof(seen.version));
+    oh__store_close(sh.store);
     test_dir_remove(&d);
 }
 
@@ -477,7 +601,9 @@ int main(void)
         cmocka_unit_test(memory_only_forgets),
         cmocka_unit_test(compaction_drops_segments_and_nothing_else),
         cmocka_unit_test(a_removed_aor_stays_removed),
+        cmocka_unit_test(a_segment_that_came_back),
         cmocka_unit_test(a_failed_snapshot_changes_nothing),
+        cmocka_unit_test(workers_and_compaction_at_once),
         cmocka_unit_test(a_full_disk_is_told_before_it_is_too_late),
         cmocka_unit_test(no_room_for_the_next_segment),
         cmocka_unit_test(a_failed_commit_is_told_and_mended),
