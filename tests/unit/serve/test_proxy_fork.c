@@ -129,6 +129,25 @@ static void two_answers_reach_the_caller(void **state)
     assert_span(phone_got_status(&p, 0, 200)->to_tag, "t2");
 }
 
+/* RFC 3261 16.7 step 5: a 2xx that is repeated when our server transaction has gone still gets up.
+ */
+static void answer_after_everything_ended(void **state)
+{
+    (void)state;
+    phone_register(&p, 1, "102", "");
+    phone_register(&p, 2, "102", "");
+    phone_invite(&p, "old", "102", "");
+    phone_reply(&p, 2, "INVITE", 180, "");
+    phone_reply(&p, 1, "INVITE", 200, "");
+    harness_advance(&p.h, 31 * S);
+    phone_reply(&p, 2, "INVITE", 200, "");
+    assert_int_equal(phone_statuses(&p, 0, 200), 2);
+    harness_advance(&p.h, 5 * S);
+    phone_reply(&p, 2, "INVITE", 200, "");
+    assert_int_equal(phone_statuses(&p, 0, 200), 3);
+    assert_int_equal(message_value(phone_got_status(&p, 0, 200), OH_HEADER_VIA, 1).n, 0);
+}
+
 /* A cancelled branch's 487 stays here, with its ACK. */
 static void loser_is_quiet(void **state)
 {
@@ -530,6 +549,7 @@ int main(void)
         T(branches_differ),
         T(challenges_are_gathered),
         T(two_answers_reach_the_caller),
+        T(answer_after_everything_ended),
         T(loser_is_quiet),
         T(decline_waits_for_the_others),
         T(groups_by_q),
