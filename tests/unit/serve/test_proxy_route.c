@@ -586,6 +586,46 @@ static void strangers_are_not_relayed(void **state)
     assert_int_equal(contexts(), 0);
 }
 
+/* PRX-007, race 15: our credentials stay here, those of others go on as they are. */
+static void credentials_are_consumed(void **state)
+{
+    static const char others[] = "Proxy-Authorization: Digest  username=\"x\", realm=\"other\", "
+                                 "nonce=\"n\", uri=\"sip:y\", response=\"00\"\n";
+    char row[1024], rows[2048], tag[64];
+
+    (void)state;
+    harness_account(&p.h, "101", "secret", 0);
+    harness_account(&p.h, "102", "secret", 0);
+    p.h.settings->no_auth = false;
+    phone_invite(&p, "cr1", "102", "");
+    snprintf(tag, sizeof tag, "%.*s", OH_PRI(phone_got_status(&p, 0, 407)->to_tag));
+    phone_invite(&p, "cr1", "102", "");
+    assert_int_equal(phone_statuses(&p, 0, 407), 2);
+    assert_span(phone_got_status(&p, 0, 407)->to_tag, tag);
+    assert_int_equal(contexts(), 0);
+    phone_ack(&p, "cr1", "sip:102@example.test");
+
+    harness_authorize(
+        &p.h,
+        &(struct harness_digest){
+            .user = "101", .password = "secret", .method = "INVITE", .uri = "sip:102@example.test"},
+        row, sizeof row);
+    snprintf(rows, sizeof rows, "%s%s", others, row);
+    harness_clear(&p.h);
+    phone_invite(&p, "cr2", "102", rows);
+    const struct oh_msg *m = phone_got(&p, 1, "INVITE");
+
+    assert_false(message_has(m, "realm=\"example.test\""));
+    assert_true(message_has(m, "Digest  username=\"x\", realm=\"other\""));
+
+    /* Whoever is known may also reach others (PRX-010). */
+    struct oh__decision d;
+
+    phone_reply(&p, 1, "INVITE", 200, "");
+    assert_true(harness_decision(&p.h, &d));
+    assert_string_equal(d.account, "101@example.test");
+}
+
 /* ---- policy ---- */
 
 static struct oh__policy_result scripted;
@@ -697,6 +737,7 @@ int main(void)
         T(request_uri_is_cleaned),
         T(loop_is_482_spiral_is_not),
         T(strangers_are_not_relayed),
+        T(credentials_are_consumed),
         T(policy_decides),
         T(policy_routes),
     };
