@@ -1,10 +1,12 @@
 #include "host/maintain.h"
 
+#include <malloc.h>
 #include <time.h>
 
 #include "host/process.h"
 
-#define PERIOD_MS 1000
+#define PERIOD_MS  1000
+#define TRIM_AFTER 50000 /* expired bindings */
 
 struct oh__maintain {
     struct oh__host *host;
@@ -12,9 +14,20 @@ struct oh__maintain {
     pthread_mutex_t lock;
     pthread_cond_t stop_asked;
     bool stop;
-    int last; /* result of the last compaction, so that a failure is logged once and not every
-                 second */
+    unsigned swept; /* bindings that went since the last trim */
+    int last;       /* result of the last compaction, so that a failure is logged once and not every
+                       second */
 };
+
+/* The heap keeps what was freed; after a peak it is given back to the system (decision 6). */
+static void sweep(struct oh__maintain *m)
+{
+    m->swept += oh__location_sweep(m->host->shared.location, oh__clock_wall());
+    if (m->swept < TRIM_AFTER)
+        return;
+    m->swept = 0;
+    malloc_trim(0);
+}
 
 static void compact(struct oh__maintain *m)
 {
@@ -44,7 +57,7 @@ static void *run(void *arg)
         if (m->stop)
             break;
         pthread_mutex_unlock(&m->lock);
-        oh__location_sweep(m->host->shared.location, oh__clock_wall());
+        sweep(m);
         compact(m);
         pthread_mutex_lock(&m->lock);
     }

@@ -129,6 +129,8 @@ int oh__state_open(struct oh__host *host)
         fprintf(stderr, "offhook: %s\n", why[0] ? why : oh_error_text(r));
         return 9;
     }
+    if (why[0])
+        oh__log_say(host->log, OH__LOG_WARN, "store-damaged", "%s", why);
     if (replay.bad)
         oh__log_say(
             host->log, OH__LOG_WARN, "bindings-lost",
