@@ -89,6 +89,7 @@ static unsigned launch(struct oh__serve *s, struct oh__context *c, struct oh__pr
 
     if (err) {
         s->stats.contexts_full++;
+        c->full = true;
         b->client = 0;
         return 503;
     }

@@ -89,17 +89,14 @@ static void describe(const struct oh__serve *s, struct oh__context *c, const str
     c->expires_at = expiry_of(s, rq->msg);
 }
 
-/* No room for another request: says so without state, and counts. */
+/*
+ * No room for another request: says so without state, and counts. Nobody knows for how long, so
+ * there is no Retry-After, which would turn callers on and off by the thousand (RFC 7339 5.10.2).
+ */
 static void refuse_full(struct oh__serve *s, const struct oh__request *rq)
 {
     s->stats.contexts_full++;
-    oh__refuse(
-        s, rq,
-        &(struct oh__refusal){.code = 503,
-                              .headers = OH_LIT("Retry-After: 5\r\n"),
-                              .why = "the server works on as many requests as it may",
-                              .fix = "raise limits.transactions, or find out who sends so much",
-                              .kind = OH__DECISION_REQUEST_REFUSED});
+    oh__refuse_simply(s, rq, 503, OH__FULL_WHY, OH__FULL_FIX);
 }
 
 struct oh__context *oh__context_new(struct oh__serve *s, const struct oh__request *rq,

@@ -64,6 +64,7 @@ struct oh__context {
     bool cancelled;  /* by the caller */
     bool stopped;    /* by a 6xx, or because the INVITE's Expires has passed */
     bool looking_up; /* one look-up at a time; a branch is RESOLVING */
+    bool full;       /* a branch found no room in the endpoint */
     bool rang;       /* a 180 or 183 went up */
 
     char *held; /* block: message, then the texts below, in this order */
@@ -192,6 +193,10 @@ void oh__context_advance(struct oh__serve *s, struct oh__context *c);
 void oh__context_result(struct oh__serve *s, struct oh__context *c, unsigned code);
 
 /* ---- outcome.c ---- */
+
+/* What is said when there is no room for more. */
+#define OH__FULL_WHY "the server works on as many requests as it may"
+#define OH__FULL_FIX "raise limits.transactions, or find out who sends so much"
 
 /* Records how it ended: code is the final response that went up. */
 void oh__outcome_record(struct oh__serve *s, const struct oh__context *c, unsigned code);

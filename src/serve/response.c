@@ -195,8 +195,9 @@ static unsigned own_code(const struct oh__context *c, unsigned code)
         return 487;
     if (code == 0)
         return 408;
-    /* 503 would take this whole server out of service for the caller (RFC 3261 16.7 step 6). */
-    return code == 503 ? 500 : code;
+    /* 503 would take this whole server out of service for the caller (RFC 3261 16.7 step 6): only
+     * when it is full. */
+    return code == 503 && !c->full ? 500 : code;
 }
 
 /* Sends the final response: msg, or one of our own. OH_OK, also when nobody waits for it any more,
