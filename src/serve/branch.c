@@ -356,6 +356,34 @@ bool oh__branch_retry(struct oh__serve *s, struct oh__context *c, struct oh__pro
     return next_address(s, c, b, msg) == 0;
 }
 
+/* The peer of a dialog is the user that To names; its token was made when it had another flow. */
+bool oh__branch_rebind(struct oh__serve *s, struct oh__context *c, struct oh__proxy_branch *b)
+{
+    const struct oh_msg *msg;
+    struct oh__targets set;
+    struct oh__named peer;
+    struct oh_uri wanted, uri;
+
+    if (!c->in_dialog || !b->bound || b->rebound || !oh_transport_reliable(b->flow.transport) ||
+        (msg = oh__context_msg(s, c)) == NULL || !oh__targets_init(s, &set, OH__BINDINGS_PER_AOR))
+        return false;
+    oh__name_of(s, &c->flow, &msg->to_uri, &peer);
+    if (!peer.domain || oh_uri_parse(oh__branch_uri(b), &wanted, NULL) != OH_OK ||
+        oh__targets_add_user(s, &set, peer.aor, OH__Q_OWN) != OH_OK)
+        return false;
+    b->rebound = true;
+    for (unsigned i = 0; i < set.n; i++) {
+        const struct oh__candidate *t = &set.v[i];
+
+        if (oh_flow_same(&t->flow, &b->flow) || oh_uri_parse(t->uri, &uri, NULL) != OH_OK ||
+            !oh_uri_equal(&uri, &wanted))
+            continue;
+        b->flow = t->flow;
+        return launch(s, c, b, msg) == 0;
+    }
+    return false;
+}
+
 /* Keeps the addresses for later attempts. */
 static bool keep_addresses(struct oh__serve *s, struct oh__proxy_branch *b,
                            const struct oh__serve_answer *answer)

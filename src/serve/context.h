@@ -38,6 +38,7 @@ struct oh__proxy_branch {
     bool stopped;          /* a CANCEL of ours is on its way or remembered */
     bool expired;          /* stopped because Timer C or the ring time has passed: 487 means 408 */
     bool tcp_by_size;      /* TCP was our choice (RFC 3261 18.1.1): UDP when it is refused */
+    bool rebound;          /* sent over a newer connection of the same phone */
     bool heard;            /* anything came back */
     uint16_t q;            /* 0 .. 1000 */
     uint16_t code;         /* result: a status code */
@@ -164,6 +165,12 @@ bool oh__branches_open(const struct oh__context *c);
 /* Tries the branch's next address, or UDP instead of TCP, in a new transaction. False: there is no
  * other way. */
 bool oh__branch_retry(struct oh__serve *s, struct oh__context *c, struct oh__proxy_branch *b);
+
+/*
+ * The stream of a dialog's peer is gone. If the peer has registered the same Contact over a new
+ * one, that is where it goes now. False: it has not.
+ */
+bool oh__branch_rebind(struct oh__serve *s, struct oh__context *c, struct oh__proxy_branch *b);
 
 /* A name was found (or not): starts the branch that waited for it. */
 void oh__branch_resolved(struct oh__serve *s, struct oh__context *c,

@@ -443,6 +443,10 @@ void oh__proxy_failed(struct oh__serve *s, const struct oh_output *o)
         oh__context_arm(s, c);
         return;
     }
+    if (o->code == OH_E_IO && !b->heard && oh__branch_rebind(s, c, b)) {
+        oh__context_arm(s, c);
+        return;
+    }
     unsigned code = o->code == OH_E_TIMEOUT ? 408 : 503;
 
     /* The phone at the other end of a call has lost its connection: nothing else is known of it. */
@@ -467,7 +471,8 @@ void oh__proxy_flow_closed(struct oh__serve *s, const struct oh_flow *flow)
             if (!b->client || !oh__branch_runs(b) || b->flow.id != flow->id)
                 continue;
             oh_client_drop(s->ep, b->client);
-            oh__branch_fail(s, c, b, c->in_dialog ? 480 : 503);
+            if (!oh__branch_rebind(s, c, b))
+                oh__branch_fail(s, c, b, c->in_dialog ? 480 : 503);
             any = true;
         }
         if (any)

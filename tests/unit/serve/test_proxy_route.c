@@ -487,7 +487,30 @@ static void call_between_transports(void **state)
         back);
     assert_int_equal(phone_requests(&p, 0, "BYE"), 1);
 
-    /* The callee's connection is gone: said, and recorded. */
+    /* The callee's connection is gone, but it has registered over another one. */
+    harness_clear(&p.h);
+    phone_send(&p, 0,
+               "UPDATE sip:103@192.0.2.13;transport=tcp SIP/2.0\n"
+               "Via: SIP/2.0/UDP 192.0.2.10;branch=z9hG4bKu;rport\n%s"
+               "From: <sip:101@example.test>;tag=a\nTo: <sip:103@example.test>;tag=t3\n"
+               "Call-ID: mix\nCSeq: 3 UPDATE\nContent-Length: 0\n\n",
+               routes);
+    int old = phone_request_at(&p, 3, "UPDATE");
+
+    assert_true(old >= 0);
+    uint64_t ticket = p.h.sends[old].ticket;
+
+    phones_tcp(&p, 3, 100);
+    phone_register(&p, 3, "103", "");
+    harness_answer(&p.h, ticket, OH_E_IO, NULL, 0);
+    assert_span(phone_got(&p, 3, "UPDATE")->uri, "sip:103@192.0.2.13;transport=tcp");
+    phone_reply(&p, 3, "UPDATE", 200, "");
+    phone_got_status(&p, 0, 200);
+    /* Now the binding goes as well. */
+    phones_tcp(&p, 3, 99);
+    phone_register_as(&p, 3, "103", "<sip:103@192.0.2.13;transport=tcp>;expires=0", "");
+
+    /* It is gone for good: said, and recorded. */
     harness_clear(&p.h);
     in_dialog("BYE", "mix", "sip:103@192.0.2.13;transport=tcp", routes);
     oh__serve_flow_closed(p.h.s, &p.h.env, &p.flow[3]);
