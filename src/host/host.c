@@ -247,6 +247,8 @@ struct running {
     uint64_t drain_until; /* ns; 0 = not draining */
 };
 
+/* To be called before the first thread is made (the log's): one that does not block SIGTERM would
+ * be chosen for it by the kernel, and the process would end there and then, without draining. */
 static int open_signals(int *fd)
 {
     sigset_t set;
@@ -348,7 +350,8 @@ static int start(struct running *run)
     const struct oh__config_process *process;
     int status;
 
-    if ((status = load_config(host)) != 0 || (status = check_no_auth(host)) != 0)
+    if ((status = load_config(host)) != 0 || (status = check_no_auth(host)) != 0 ||
+        (status = open_signals(&run->signals)) != 0)
         return status;
     process = oh__config_process(host->config);
     if (oh__log_open(process->log_to, (enum oh__log_level)process->log_level, &host->log) !=
@@ -364,8 +367,7 @@ static int start(struct running *run)
         return EXIT_REFUSED;
     if ((status = open_net(host)) != 0 || (status = drop_privileges(host)) != 0 ||
         (status = oh__state_open(host)) != 0 || (status = oh__first_accounts(host)) != 0 ||
-        (status = make_policy(host)) != 0 || (status = make_shards(host)) != 0 ||
-        (status = open_signals(&run->signals)) != 0)
+        (status = make_policy(host)) != 0 || (status = make_shards(host)) != 0)
         return status;
     atomic_store(&host->config_version, oh__config_settings(host->config)->version);
     return start_rest(run);
