@@ -390,6 +390,9 @@ static unsigned get_code(struct building *b, enum oh__policy_point point)
     if (code < least || code > 699)
         luaL_error(b->L, "reply: the first value must be a status code from %d to 699 here",
                    (int)least);
+    /* RFC 3261 21.3.4: 305 must only come from a user agent. */
+    if (code == 305)
+        luaL_error(b->L, "reply: only phones may answer 305; use route{} to send the request on");
     return (unsigned)code;
 }
 

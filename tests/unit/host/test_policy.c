@@ -287,6 +287,7 @@ static const struct {
     {"return reply{ 700 }", "from 300 to 699"},
     {"return reply{ '486' }", "from 300 to 699"},
     {"return reply{ 486.5 }", "from 300 to 699"},
+    {"return reply{ 305, contacts = { 'sip:a@b' } }", "only phones may answer 305"},
     {"return reply{ 486, raeson = 'x' }", "did you mean 'reason'"},
     {"return reply{ 486, 487 }", "element that it does not take"},
     {"return reply{ 486, reason = 'a\\r\\nX: y' }", "line end"},
@@ -574,10 +575,10 @@ static void test_shared_is_bounded(void **state)
               "  shared.count('old', '1 h')\n"
               "  for i = 1, 90 do shared.set('x' .. i, 1); if i % 20 == 0 then "
               "shared.count('old', '1 h') end end\n"
-              "  return reply{ 300 + shared.get('old') }\nend\n",
+              "  return reply{ 400 + shared.get('old') }\nend\n",
               32);
     assert_int_equal(run(&f), OH_OK);
-    assert_int_equal(f.result.code, 305); /* what is counted on stays */
+    assert_int_equal(f.result.code, 405); /* what is counted on stays */
     oh__policy_shared_stats(f.shared, &stats);
     assert_int_equal(stats.entries, 32);
     assert_true(stats.evicted > 100);
