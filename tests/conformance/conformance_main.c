@@ -15,6 +15,7 @@
 #define CHAPTERS(X) \
     X(registrar)    \
     X(redirect)     \
+    X(auth)         \
     X(overload)
 
 #define DECLARE(name) extern const struct conformance_chapter conformance_##name;
