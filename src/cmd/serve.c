@@ -1,8 +1,8 @@
 /*
  * offhook serve. The one thing decided here is the realm of accounts that are
  * made without a domain: it must stay what it was when the first account was
- * made, or every stored hash is worthless (decision 12), so a state directory
- * remembers it, whatever this machine is called today.
+ * made, or every stored hash is worthless (decision 12), so it does not depend on
+ * this machine's name or addresses, and a state directory remembers it.
  */
 #include "host/host.h"
 
@@ -13,23 +13,11 @@
 #include "cmd/cmd.h"
 #include "cmd/output.h"
 #include "host/offline.h"
-#include "net/system.h"
 
-/* The machine's name in lower case, when a realm can be made of it. */
-static void machine_name(char out[OH__NAME_MAX])
-{
-    oh__host_name(out, OH__NAME_MAX);
-    for (char *c = out; *c; c++) {
-        if (*c >= 'A' && *c <= 'Z')
-            *c = (char)(*c - 'A' + 'a');
-        else if (!((*c >= 'a' && *c <= 'z') || (*c >= '0' && *c <= '9') || *c == '-' || *c == '.'))
-            *c = '-';
-    }
-    if (!out[0])
-        memcpy(out, "offhook", sizeof "offhook");
-}
+static const char DEFAULT_DOMAIN[] = "offhook";
 
-/* The default domain: as the state directory has it, else the machine's name. */
+/* The default domain: as the state directory has it, else a word that no renaming of the machine
+ * and no new address can make wrong. */
 static void default_domain(const char *file, const struct oh__config_overrides *overrides,
                            char out[OH__NAME_MAX])
 {
@@ -37,7 +25,7 @@ static void default_domain(const char *file, const struct oh__config_overrides *
     struct oh__config *config = NULL;
     char kept[OH__NAME_MAX];
 
-    machine_name(out);
+    memcpy(out, DEFAULT_DOMAIN, sizeof DEFAULT_DOMAIN);
     if (!report)
         return;
     /* Problems are told by oh__host_run, which loads again. */

@@ -88,41 +88,68 @@ int oh__first_accounts(struct oh__host *host)
     return 0;
 }
 
-static bool is_sip_port(const struct oh__settings *settings, uint16_t *port)
+/* Collects the addresses by which a listener is reached: its own, or for a wildcard those of this
+ * machine. */
+static unsigned reach(const struct oh_addr *listener, struct oh_addr *out, unsigned max)
 {
-    for (unsigned i = 0; i < settings->listeners_n; i++)
-        if (settings->listeners[i].addr.port)
-            *port = settings->listeners[i].addr.port;
-    return *port == 5060;
+    struct oh_addr local[ADDRS_MAX];
+    unsigned n = 0;
+
+    if (max == 0)
+        return 0;
+    if (!oh_addr_is_any(listener)) {
+        out[0] = *listener;
+        return 1;
+    }
+    unsigned found = oh__local_addrs(local, ADDRS_MAX);
+
+    for (unsigned i = 0; i < found && n < max; i++) {
+        if (local[i].family != listener->family || oh_addr_is_loopback(&local[i]))
+            continue;
+        out[n] = local[i];
+        out[n++].port = listener->port;
+    }
+    return n;
 }
 
-/* The names that a phone can be given as its server: domains, or addresses of this machine. */
+/* "192.0.2.1", or with a port when it is not the usual one. */
+static void print_server(const struct oh_addr *a, bool first)
+{
+    char text[OH_ADDR_TEXT_MAX];
+    struct oh_addr shown = *a;
+
+    if (shown.port == SIP_PORT)
+        shown.port = 0;
+    oh_addr_text(&shown, text);
+    printf("%s%s%s", first ? "" : " or ", text,
+           oh_addr_is_loopback(a) ? " (this machine only)" : "");
+}
+
+/* The names that a phone can be given as its server: domains, or the addresses that are listened
+ * on. */
 static void print_servers(const struct oh__settings *settings)
 {
-    struct oh_addr addrs[ADDRS_MAX];
-    char text[OH_ADDR_TEXT_MAX];
-    uint16_t port = 5060;
-    bool standard = is_sip_port(settings, &port);
-    bool any = false;
+    struct oh_addr shown[OH__LISTENERS_MAX + ADDRS_MAX];
+    unsigned n = 0;
 
     printf("    server   ");
-    for (unsigned i = 0; i < settings->domains_n; i++, any = true)
-        printf("%s%s", any ? " or " : "", settings->domains[i].name);
-    unsigned n = settings->domains_n ? 0 : oh__local_addrs(addrs, ADDRS_MAX);
+    for (unsigned i = 0; i < settings->domains_n; i++)
+        printf("%s%s", i ? " or " : "", settings->domains[i].name);
+    for (unsigned i = 0; i < settings->listeners_n && settings->domains_n == 0; i++) {
+        struct oh_addr addrs[ADDRS_MAX];
+        unsigned found = reach(&settings->listeners[i].addr, addrs, ADDRS_MAX);
 
-    for (unsigned i = 0; i < n; i++) {
-        if (oh_addr_is_loopback(&addrs[i]))
-            continue;
-        addrs[i].port = port;
-        if (standard && addrs[i].family == OH_FAMILY_IPV4)
-            oh_addr_host_text(&addrs[i], text);
-        else
-            oh_addr_text(&addrs[i], text);
-        printf("%s%s", any ? " or " : "", text);
-        any = true;
+        for (unsigned k = 0; k < found; k++) {
+            unsigned same = 0;
+
+            while (same < n && !oh_addr_eq(&shown[same], &addrs[k]))
+                same++;
+            if (same < n || n == OH__LISTENERS_MAX + ADDRS_MAX)
+                continue;
+            print_server(&addrs[k], n == 0);
+            shown[n++] = addrs[k];
+        }
     }
-    if (!any)
-        printf("127.0.0.1:%u (this machine only)", port);
     printf("\n");
 }
 
