@@ -14,6 +14,7 @@
 
 #define FIRST_FILE "first-accounts.txt"
 #define ADDRS_MAX  16
+#define SIP_PORT   5060
 
 static const char *const FIRST_USERS[] = {"101", "102"};
 #define FIRST_N 2
