@@ -147,6 +147,8 @@ struct world {
     struct invariants *invariants;
     struct world_text ladder;
     void *kept;         /* list of blocks that live as long as the world */
+    bool hostile;       /* peers send damaged messages */
+    bool lenient;       /* memory is made short: what was lost for that is no fault */
     unsigned fresh;     /* for names that must differ */
     unsigned same_time; /* steps without time passing */
     jmp_buf escape;
@@ -279,6 +281,13 @@ void peer_receive(struct peer *p, const struct oh_flow *flow, struct oh_span byt
 
 /* Framed messages of the peer's stream. */
 void peer_stream(struct peer *p, struct conn *c);
+
+/* Writes a request as peer_request does, without sending it; the bytes belong to the world. */
+struct oh_span peer_write(struct peer *p, const struct peer_request *request);
+
+/* The dialog parts of a message: first Contact's URI, Record-Route as Route rows. */
+const char *peer_target_of(struct peer *p, const struct oh_msg *m);
+const char *peer_routes_of(struct peer *p, const struct oh_msg *m, bool backwards);
 
 /* The earliest of all peers, and what is due. */
 uint64_t peers_deadline(const struct world *w);

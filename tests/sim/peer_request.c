@@ -29,16 +29,16 @@ static void put_lines(struct oh_buf *b, const char *text)
 void peer_send(struct peer *p, const char *format, ...)
 {
     struct world *w = p->world;
-    char *plain = world_keep(w, TEXT_MAX), *text = world_keep(w, 2 * TEXT_MAX);
+    char plain[TEXT_MAX], text[2 * TEXT_MAX];
     struct oh_buf b;
     va_list args;
     int n;
 
     va_start(args, format);
-    n = vsnprintf(plain, TEXT_MAX, format, args);
+    n = vsnprintf(plain, sizeof plain, format, args);
     va_end(args);
     CHECK(w, n > 0 && n < TEXT_MAX);
-    oh_buf_init(&b, text, 2 * TEXT_MAX);
+    oh_buf_init(&b, text, sizeof text);
     put_lines(&b, plain);
     peer_send_bytes(p, oh_buf_view(&b));
 }
@@ -199,11 +199,10 @@ static void remember(struct peer *p, const char *method, struct oh_span bytes)
     }
 }
 
-void peer_request(struct peer *p, const struct peer_request *request)
+struct oh_span peer_write(struct peer *p, const struct peer_request *request)
 {
-    char *text = world_keep(p->world, TEXT_MAX);
+    char text[TEXT_MAX], tag[48];
     struct peer_request r = *request;
-    char tag[48];
     struct oh_buf b;
 
     snprintf(tag, sizeof tag, "f-%s", p->name);
@@ -211,8 +210,15 @@ void peer_request(struct peer *p, const struct peer_request *request)
     oh_buf_init(&b, text, TEXT_MAX);
     write_request(p, &b, &r);
     CHECK(p->world, !b.full);
-    remember(p, r.method, oh_buf_view(&b));
-    peer_send_bytes(p, oh_buf_view(&b));
+    return oh_span(world_keep_text(p->world, oh_buf_view(&b)), b.n);
+}
+
+void peer_request(struct peer *p, const struct peer_request *request)
+{
+    struct oh_span bytes = peer_write(p, request);
+
+    remember(p, request->method, bytes);
+    peer_send_bytes(p, bytes);
 }
 
 void peer_again(struct peer *p)
@@ -237,7 +243,7 @@ static const struct oh_msg *invite_of(struct peer *p)
 
 void peer_cancel(struct peer *p, const char *rows)
 {
-    char *text = world_keep(p->world, TEXT_MAX), *wire = world_keep(p->world, TEXT_MAX);
+    char text[TEXT_MAX], wire[TEXT_MAX];
     struct oh_buf b, r;
 
     oh_buf_init(&r, wire, TEXT_MAX);
@@ -250,15 +256,14 @@ void peer_cancel(struct peer *p, const char *rows)
 void peer_ack(struct peer *p, const struct oh_msg *response)
 {
     struct peer_dialog dialog;
+    char text[TEXT_MAX];
     struct oh_buf b;
-    char *text;
 
     if (response->status < 300) {
         peer_dialog_caller(p, response, &dialog);
         peer_dialog_request(p, &dialog, "ACK", "");
         return;
     }
-    text = world_keep(p->world, TEXT_MAX);
     oh_buf_init(&b, text, TEXT_MAX);
     CHECK(p->world, oh_build_ack(&b, invite_of(p), response) == OH_OK);
     peer_send_bytes(p, oh_buf_view(&b));
@@ -280,8 +285,7 @@ static bool rows_have(const char *rows, const char *name)
 void peer_reply_as(struct peer *p, const struct oh_msg *request, unsigned status, const char *tag,
                    const char *rows, const char *body)
 {
-    char *text = world_keep(p->world, TEXT_MAX), *wire = world_keep(p->world, TEXT_MAX);
-    char *content = world_keep(p->world, TEXT_MAX);
+    char text[TEXT_MAX], wire[TEXT_MAX], content[TEXT_MAX];
     struct oh_buf b, r, c;
 
     oh_buf_init(&r, wire, TEXT_MAX);
@@ -329,7 +333,7 @@ static const char *keep(struct peer *p, struct oh_span s)
 }
 
 /* The URI of the first Contact. */
-static const char *target_of(struct peer *p, const struct oh_msg *m)
+const char *peer_target_of(struct peer *p, const struct oh_msg *m)
 {
     struct oh_address a;
 
@@ -338,20 +342,20 @@ static const char *target_of(struct peer *p, const struct oh_msg *m)
 }
 
 /* Record-Route as Route rows, in its order or backwards (RFC 3261 12.1). */
-static const char *routes_of(struct peer *p, const struct oh_msg *m, bool backwards)
+const char *peer_routes_of(struct peer *p, const struct oh_msg *m, bool backwards)
 {
-    char *text = world_keep(p->world, TEXT_MAX);
+    char text[TEXT_MAX];
     unsigned n = message_values(m, OH_HEADER_RECORD_ROUTE);
     struct oh_buf b;
 
-    oh_buf_init(&b, text, TEXT_MAX - 1);
+    oh_buf_init(&b, text, TEXT_MAX);
     for (unsigned i = 0; i < n; i++) {
         put(&b, "Route: ");
         oh_buf_span(&b, message_value(m, OH_HEADER_RECORD_ROUTE, backwards ? n - 1 - i : i));
         put(&b, "\n");
     }
     CHECK(p->world, !b.full);
-    return text;
+    return keep(p, oh_buf_view(&b));
 }
 
 void peer_dialog_caller(struct peer *p, const struct oh_msg *response, struct peer_dialog *out)
@@ -359,8 +363,8 @@ void peer_dialog_caller(struct peer *p, const struct oh_msg *response, struct pe
     *out = (struct peer_dialog){.call = keep(p, response->call_id),
                                 .local = keep(p, oh_msg_value(response, OH_HEADER_FROM)),
                                 .remote = keep(p, oh_msg_value(response, OH_HEADER_TO)),
-                                .target = target_of(p, response),
-                                .routes = routes_of(p, response, true),
+                                .target = peer_target_of(p, response),
+                                .routes = peer_routes_of(p, response, true),
                                 .cseq = response->cseq};
 }
 
@@ -372,8 +376,8 @@ void peer_dialog_callee(struct peer *p, const struct oh_msg *invite, struct peer
     *out = (struct peer_dialog){.call = keep(p, invite->call_id),
                                 .local = local,
                                 .remote = keep(p, oh_msg_value(invite, OH_HEADER_FROM)),
-                                .target = target_of(p, invite),
-                                .routes = routes_of(p, invite, false),
+                                .target = peer_target_of(p, invite),
+                                .routes = peer_routes_of(p, invite, false),
                                 .cseq = 1};
 }
 

@@ -1,29 +1,129 @@
+/*
+ * The simulator: every scenario with many seeds.
+ *
+ *   sim                          40 seeds of each scenario, in blocks
+ *   sim --seeds 1-1000           other seeds
+ *   sim --scenario cancel        only this one
+ *   sim --seed 17 --scenario cancel -v   one run with its ladder; -v -v: whole messages
+ *   sim --list                   what there is
+ *
+ * Prints "ok FAMILY seeds A-B" or "not ok FAMILY seed N: why". The same seed
+ * gives the same run, to the byte. Exit status 1 when anything failed.
+ */
+#include "scenario.h"
+
 #include <stdio.h>
-#include "world.h"
-static void rings(struct world *w, void *arg)
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define SEEDS_DEFAULT 20
+#define LADDER_TAIL   6000
+
+struct job {
+    uint64_t first, last;
+    const char *only;
+    unsigned verbose;
+};
+
+/* Runs one world; true when all was well. */
+static bool run(const struct scenario *scenario, uint64_t seed, unsigned verbose)
 {
-    struct peer *alice = peer_new(w, "192.0.2.10:5060", "alice");
-    struct peer *bob = peer_new(w, "192.0.2.11:5060", "bob");
-    const struct oh_msg *m;
-    (void)arg;
-    peer_register(bob, 3600);
-    peer_request(alice, &(struct peer_request){.method = "INVITE", .uri = "sip:bob@example.test"});
-    m = peer_expect(bob, "INVITE");
-    peer_reply(bob, m, 180, "");
-    peer_expect(alice, "180 INVITE");
-    peer_reply(bob, m, 486, "");
-    m = peer_expect(alice, "486");
-    CHECK(w, message_rows(m, OH_HEADER_VIA) == 1);
-    peer_ack(alice, m);
-    peer_none(alice, "486", 40000);
-    world_finish(w);
-}
-int main(void)
-{
-    struct world_options o = {.seed = 1};
-    struct world *w = world_new(&o);
-    const char *why = world_try(w, rings, NULL);
-    printf("%s\n%s", why ? why : "ok", world_ladder(w));
+    struct oh__settings *settings = malloc(sizeof *settings);
+    struct world_options options = {.seed = seed, .settings = settings, .verbose = verbose};
+    const char *why, *ladder;
+    struct world *w;
+
+    if (!settings)
+        abort();
+    world_settings_default(settings);
+    if (scenario->prepare)
+        scenario->prepare(settings, &options);
+    w = world_new(&options);
+    why = world_try(w, scenario->run, NULL);
+    if (why) {
+        ladder = world_ladder(w);
+        if (!verbose && strlen(ladder) > LADDER_TAIL)
+            ladder += strlen(ladder) - LADDER_TAIL;
+        printf("not ok %s seed %llu: %s\n", scenario->name, (unsigned long long)seed, why);
+        if (!verbose)
+            printf("%s\n  (sim --seed %llu --scenario %s -v)\n", ladder, (unsigned long long)seed,
+                   scenario->name);
+        fflush(stdout);
+    }
+    bool well = why == NULL;
+
     world_free(w);
-    return why != NULL;
+    free(settings);
+    return well;
+}
+
+static bool run_family(const struct scenario *scenario, const struct job *job)
+{
+    clock_t start = clock();
+    unsigned failed = 0;
+
+    for (uint64_t seed = job->first; seed <= job->last && failed < 3; seed++)
+        failed += !run(scenario, seed, job->verbose);
+    if (failed)
+        return false;
+    printf("ok %s seeds %llu-%llu (%.2f s)\n", scenario->name, (unsigned long long)job->first,
+           (unsigned long long)job->last, (double)(clock() - start) / CLOCKS_PER_SEC);
+    fflush(stdout);
+    return true;
+}
+
+static void list(void)
+{
+    for (unsigned i = 0; scenario_at(i); i++)
+        printf("%-16s %s\n", scenario_at(i)->name, scenario_at(i)->about);
+}
+
+static int usage(void)
+{
+    fprintf(stderr, "usage: sim [--list] [--seed N | --seeds A-B] [--scenario NAME] [-v]\n");
+    return 2;
+}
+
+/* Reads "A" or "A-B". */
+static bool read_seeds(const char *text, struct job *job)
+{
+    char *end;
+
+    job->first = job->last = strtoull(text, &end, 10);
+    if (*end == '-')
+        job->last = strtoull(end + 1, &end, 10);
+    return *end == 0 && end != text && job->last >= job->first;
+}
+
+int main(int argc, char **argv)
+{
+    struct job job = {.first = 1, .last = SEEDS_DEFAULT};
+    bool well = true, any = false;
+
+    for (int i = 1; i < argc; i++) {
+        const char *value = i + 1 < argc ? argv[i + 1] : NULL;
+
+        if (strcmp(argv[i], "--list") == 0) {
+            list();
+            return 0;
+        }
+        if (strcmp(argv[i], "-v") == 0) {
+            job.verbose++;
+        } else if (value && strncmp(argv[i], "--seed", 6) == 0 && read_seeds(value, &job)) {
+            i++;
+        } else if (value && strcmp(argv[i], "--scenario") == 0) {
+            job.only = value;
+            i++;
+        } else {
+            return usage();
+        }
+    }
+    for (unsigned i = 0; scenario_at(i); i++) {
+        if (job.only && strcmp(job.only, scenario_at(i)->name) != 0)
+            continue;
+        any = true;
+        well &= run_family(scenario_at(i), &job);
+    }
+    return !any ? usage() : well ? 0 : 1;
 }

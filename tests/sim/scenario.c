@@ -1,0 +1,157 @@
+/* The table of scenarios, and what they have in common. */
+#include "scenario.h"
+
+#include "parts.h"
+
+/* How long phones may need for everything that they have begun: Timer C, a CANCEL and its wait,
+ * a BYE for an answer without ACK. */
+#define WAIT_MS 400000
+
+static void with_digest(struct oh__settings *settings, struct world_options *options)
+{
+    (void)options;
+    settings->no_auth = false;
+}
+
+static void with_journal(struct oh__settings *settings, struct world_options *options)
+{
+    with_digest(settings, options);
+    options->journal = true;
+}
+
+static void with_short_times(struct oh__settings *settings, struct world_options *options)
+{
+    (void)options;
+    settings->timer_c = 60 * WORLD_SECOND;
+    settings->ring_time = 10 * WORLD_SECOND;
+}
+
+static void with_tiny_tables(struct oh__settings *settings, struct world_options *options)
+{
+    with_short_times(settings, options);
+    options->shards = 1;
+    options->transactions_max = 6;
+    options->completed_max = 12;
+    options->nonces_max = 16;
+    settings->bindings_max = 24;
+    settings->contacts_max = 2;
+}
+
+static void with_many_shards(struct oh__settings *settings, struct world_options *options)
+{
+    with_digest(settings, options);
+    options->shards = 64;
+}
+
+static void hostile(struct oh__settings *settings, struct world_options *options)
+{
+    with_digest(settings, options);
+    with_short_times(settings, options);
+    /* Damaged credentials must not ban the good phones' neighbours in this story. */
+    settings->failures_max = 0;
+}
+
+static const struct scenario scenarios[] = {
+    {"register-storm", "many phones register, refresh and leave at once, with digest",
+     with_many_shards, scenario_register_storm},
+    {"register-lossy", "the same on a bad network", with_digest, scenario_register_lossy},
+    {"journal", "appending and committing fail now and then; the server is killed", with_journal,
+     scenario_journal},
+    {"calls", "calls of every kind on a good network", with_short_times, scenario_calls},
+    {"calls-lossy", "calls on a network that loses up to 30 %", with_digest, scenario_calls_lossy},
+    {"calls-streams", "calls over TCP in small pieces", with_short_times, scenario_calls_streams},
+    {"cancel", "CANCEL crosses ringing, answers and refusals", with_short_times, scenario_cancel},
+    {"cancel-lossy", "the same on a bad network", with_short_times, scenario_cancel_lossy},
+    {"requests", "MESSAGE and OPTIONS, quick, slow and without an answer", with_digest,
+     scenario_requests},
+    {"fork", "several phones of one user ring together", with_short_times, scenario_fork},
+    {"fork-serial", "phones of one user ring by q", with_short_times, scenario_fork_serial},
+    {"both-answer", "several phones of one user answer at once", with_short_times,
+     scenario_both_answer},
+    {"timers", "Timers B, C and F run out", with_short_times, scenario_timers},
+    {"death", "phones and streams die in the middle of everything", with_short_times,
+     scenario_death},
+    {"restart", "the server is killed in mid-call", with_journal, scenario_restart},
+    {"reload", "settings are swapped in mid-call", NULL, scenario_reload},
+    {"full", "tables of a few entries", with_tiny_tables, scenario_full},
+    {"memory", "allocations of the server fail", with_short_times, scenario_memory},
+    {"hostile", "damaged copies of messages, while others are served", hostile, scenario_hostile},
+};
+
+const struct scenario *scenario_at(unsigned i)
+{
+    return i < sizeof scenarios / sizeof *scenarios ? &scenarios[i] : NULL;
+}
+
+/* ---- the cast ---- */
+
+void cast_make(struct cast *cast, struct world *w, unsigned n)
+{
+    char address[OH_ADDR_TEXT_MAX], user[16];
+
+    memset(cast, 0, sizeof *cast);
+    CHECK(w, n <= SCENARIO_PHONES);
+    cast->world = w;
+    cast->n = n;
+    network_closed(w, true);
+    for (unsigned i = 0; i < n; i++) {
+        snprintf(user, sizeof user, "u%u", i);
+        snprintf(address, sizeof address, "192.0.2.%u:5060", 10 + i);
+        snprintf(cast->uris[i], sizeof cast->uris[i], "sip:u%u@" WORLD_DOMAIN, i);
+        server_account(w, user, "secret", 0);
+        cast->phones[i] = phone_new(w, address, user, "secret");
+    }
+}
+
+void cast_register(struct cast *cast)
+{
+    struct world *w = cast->world;
+
+    for (unsigned i = 0; i < cast->n; i++) {
+        phone_register(cast->phones[i], 3600, "");
+        world_run(w, scenario_between(w, 0, 20));
+    }
+    world_run(w, 40000);
+    for (unsigned i = 0; i < cast->n; i++)
+        CHECK_SAY(w, phone_task(cast->phones[i], 0)->ended, "a REGISTER does not end");
+}
+
+uint32_t scenario_between(struct world *w, uint32_t low, uint32_t high)
+{
+    return low + (uint32_t)world_random(w, high - low + 1);
+}
+
+void scenario_network(struct world *w)
+{
+    network_faults(w, &(struct network_faults){.delay_min = 1, .delay_max = 40});
+}
+
+void scenario_bad_network(struct world *w, unsigned loss)
+{
+    network_faults(
+        w, &(struct network_faults){.loss = loss, .repeat = 10, .delay_min = 1, .delay_max = 300});
+}
+
+static void check_task(const struct cast *cast, struct phone *ph, const struct phone_task *t)
+{
+    struct world *w = cast->world;
+    bool invite = strcmp(t->method, "INVITE") == 0;
+
+    /* Only a caller waits without a timer of its own: on a bad network a final may get lost for
+     * good, and then nobody tells him. */
+    CHECK_SAY(w, t->ended || (invite && !cast->strict), "%s %s of %s (%s) does not end", t->method,
+              t->uri, peer_name(phone_peer(ph)), t->call);
+    CHECK_SAY(w, !cast->strict || t->code > 0, "%s %s of %s (%s) ends with: %s", t->method, t->uri,
+              peer_name(phone_peer(ph)), t->call, oh_error_text(t->code));
+}
+
+void scenario_end(struct cast *cast)
+{
+    const struct phone_task *t;
+
+    world_run(cast->world, WAIT_MS);
+    for (unsigned i = 0; i < cast->n; i++)
+        for (unsigned j = 0; (t = phone_task(cast->phones[i], j)) != NULL; j++)
+            check_task(cast, cast->phones[i], t);
+    world_finish(cast->world);
+}
