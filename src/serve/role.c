@@ -5,6 +5,7 @@
  * what is left decide the role; only then come the checks of that role.
  */
 #include "serve/internal.h"
+#include "serve/target.h"
 
 #define ROUTES_OF_OURS_MAX \
     4 /* two per pass through us; a spiral inside one process may stack two passes */
@@ -40,6 +41,9 @@ static int read_token(struct oh__serve *s, struct oh__request *rq, const struct 
         return OH_E_ABSENT;
     int r = oh__token_read(s->shared, uri->user, rq->msg->call_id, s->env->wall, &token);
 
+    if (r == OH_OK && token.kind == OH__TOKEN_FLOW &&
+        !oh__target_rebind(s->env->settings, &token.flow))
+        return OH_E_ABSENT;
     if (r == OH_OK)
         take_token(rq, &token);
     return r == OH_E_SYNTAX ? OH_E_ABSENT : r;

@@ -73,6 +73,33 @@ int oh__target_flow(const struct oh__settings *settings, const struct oh_flow *i
     return OH_OK;
 }
 
+/* True when the flow's local address is one that this listener sends from. */
+static bool owns(const struct oh__settings_listener *l, const struct oh_flow *flow)
+{
+    return l->transport == flow->transport && l->addr.family == flow->local.family &&
+           l->addr.port == flow->local.port &&
+           (oh_addr_is_any(&l->addr) || oh_addr_same_host(&l->addr, &flow->local));
+}
+
+bool oh__target_rebind(const struct oh__settings *settings, struct oh_flow *flow)
+{
+    if (flow->listener < settings->listeners_n && owns(&settings->listeners[flow->listener], flow))
+        return true;
+    for (unsigned i = 0; i < settings->listeners_n; i++) {
+        if (!owns(&settings->listeners[i], flow))
+            continue;
+        flow->listener = (uint16_t)i;
+        return true;
+    }
+    int i = listener_of(settings, flow->transport, flow->peer.family);
+
+    if (i < 0)
+        return false;
+    flow->listener = (uint16_t)i;
+    flow->local = settings->listeners[i].addr;
+    return true;
+}
+
 struct oh_flow oh__target_named(const struct oh_flow *out, const struct oh_flow *in)
 {
     struct oh_flow named = *out;

@@ -30,6 +30,13 @@ int oh__target_of(const struct oh_uri *uri, struct oh__target *out);
 int oh__target_flow(const struct oh__settings *settings, const struct oh_flow *in,
                     uint8_t transport, const struct oh_addr *addr, struct oh_flow *out);
 
+/*
+ * Makes a stored flow fit the listeners there are now: a binding or a token may be older than the
+ * configuration (a restart with another file). Returns false when no listener is left that can
+ * reach the peer.
+ */
+bool oh__target_rebind(const struct oh__settings *settings, struct oh_flow *flow);
+
 /* A wildcard has no name of its own: gives the flow whose local address can be written into Via and
  * Record-Route. */
 struct oh_flow oh__target_named(const struct oh_flow *out, const struct oh_flow *in);

@@ -1,5 +1,7 @@
 #include "serve/targets.h"
 
+#include "serve/target.h"
+
 bool oh__targets_init(struct oh__serve *s, struct oh__targets *set, unsigned max)
 {
     *set = (struct oh__targets){.max = max};
@@ -42,9 +44,9 @@ int oh__targets_add_user(struct oh__serve *s, struct oh__targets *set, struct oh
     int err = oh__location_get(s->shared->location, aor, s->env->wall, &s->arena, list);
 
     for (unsigned i = 0; err == OH_OK && i < list->n; i++) {
-        const struct oh__binding *b = &list->v[i];
+        struct oh__binding *b = &list->v[i];
 
-        if (!b->reachable) {
+        if (!b->reachable || !oh__target_rebind(s->env->settings, &b->flow)) {
             set->unreachable++;
             continue;
         }
