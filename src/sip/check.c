@@ -52,6 +52,27 @@ static int required(const struct oh_msg *m, enum oh_header_id id, struct oh_faul
     return OH_OK;
 }
 
+/*
+ * Of a Via that is no good the sent-by remains if it was whole, so that the sender can be told (RFC
+ * 4475 3.1.2.1); what its parameters said is forgotten, and without sent-by everything.
+ */
+static void keep_sent_by(struct oh_via *v)
+{
+    struct oh_via kept;
+
+    oh__clear(&kept, sizeof(kept));
+    /* Parameters begin behind the sent-by. */
+    if (v->params.p) {
+        kept.text = v->text;
+        kept.transport_text = v->transport_text;
+        kept.transport = v->transport;
+        kept.host = v->host;
+        kept.addr = v->addr;
+        kept.port = v->port;
+    }
+    *v = kept;
+}
+
 /* The topmost Via value, which may stand before others in its row. */
 static int check_via(struct oh_msg *m, struct oh_fault *fault)
 {
@@ -69,8 +90,11 @@ static int check_via(struct oh_msg *m, struct oh_fault *fault)
             return refuse(m, fault, OH_HEADER_VIA, rest, OH_E_SYNTAX, 0,
                           "Via values that cannot be told apart");
     }
-    rc = oh_via_decode(value, &m->via, &inner);
-    return rc == OH_OK ? OH_OK : refuse(m, fault, OH_HEADER_VIA, value, rc, inner.at, inner.why);
+    rc = oh__via_decode(value, &m->via, &inner);
+    if (rc == OH_OK)
+        return OH_OK;
+    keep_sent_by(&m->via);
+    return refuse(m, fault, OH_HEADER_VIA, value, rc, inner.at, inner.why);
 }
 
 /* From or To: the address, its URI and its tag, decoded in place. */

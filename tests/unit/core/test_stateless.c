@@ -23,6 +23,11 @@ static const struct {
     {LINE VIA FROM TO CALL END, "SIP/2.0 400 Missing CSeq\r\n"},
     {LINE FROM TO CALL CSEQ END, NULL},
     {LINE "Via: nonsense\r\n" FROM TO CALL CSEQ END, NULL},
+    /* RFC 4475 3.1.2.1: where the Via comes from is known, its parameters are nonsense. */
+    {LINE "Via: SIP/2.0/UDP 192.0.2.2:5060;branch=z9hG4bK1;;,;,,\r\n" FROM TO CALL CSEQ END,
+     "SIP/2.0 400 Bad Via: "},
+    {LINE "Via: SIP/2.0/UDP 192.0.2.2:5060;branch=z9hG4bK1;branch=b\r\n" FROM TO CALL CSEQ END,
+     "SIP/2.0 400 Bad Via: "},
     {LINE VIA FROM TO TO CALL CSEQ END, "SIP/2.0 400 More than one To\r\n"},
     {LINE VIA FROM TO CALL "CSeq: x OPTIONS\r\n" END, "SIP/2.0 400 Bad CSeq: "},
     {LINE VIA FROM TO CALL "CSeq: 1 MESSAGE\r\n" END, "SIP/2.0 400 Bad CSeq: "},
