@@ -13,6 +13,7 @@
 
 /* X(name): one file of cases each. */
 #define CHAPTERS(X) \
+    X(torture)      \
     X(registrar)    \
     X(redirect)     \
     X(auth)         \
