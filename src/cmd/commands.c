@@ -183,6 +183,31 @@ const struct oh__command oh__commands[] = {
      "offhook explain 486\n"
      "offhook explain REGISTER\n",
      1, 1, true, oh__cmd_explain, NULL},
+    {"load options", "TARGET", "load a server with OPTIONS requests",
+     "TARGET is a server's name or address, with its port when it is not 5060. Latency counts from "
+     "the time at which a request was to leave, so a server that stalls cannot hide it.",
+     oh__load_options_options,
+     "offhook load options 127.0.0.1:5060 --rate 1000/s\n"
+     "offhook load options 127.0.0.1 --window 50 --duration 30s -o json\n",
+     1, 1, true, oh__cmd_load, NULL},
+    {"load register", "TARGET", "load a server with registrations",
+     "A user who was asked for a password answers with the same nonce from then on.",
+     oh__load_options_register,
+     "offhook load register 127.0.0.1:5060 --users 10000 --rate 2000/s\n"
+     "offhook load register 127.0.0.1:5060 --accounts accounts.csv --window 100\n",
+     1, 1, true, oh__cmd_load, NULL},
+    {"load message", "TARGET", "load a server with messages from user to user", NULL,
+     oh__load_options_message,
+     "offhook load message 127.0.0.1:5060 --register-first --ramp 1000:20000:5\n", 1, 1, true,
+     oh__cmd_load, NULL},
+    {"load call", "TARGET", "load a server with calls from user to user",
+     "Both sides are played here: the users are registered, INVITE, 180, 200, ACK, BYE and 200 go "
+     "through the server. The figures of a call are its answer and its end, without the time that "
+     "it is held.",
+     oh__load_options_call,
+     "offhook load call 127.0.0.1:5060 --rate 500/s --hold 30s --duration 5m\n"
+     "offhook load call 127.0.0.1:5060 --ramp 1000:20000:5:20 --p99-max 10\n",
+     1, 1, true, oh__cmd_load, NULL},
     {"help", "[COMMAND]", "help, also as offhook COMMAND --help", NULL, HELP,
      "offhook help user add\n"
      "offhook help --markdown > docs/commands.md\n",

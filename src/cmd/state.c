@@ -1,9 +1,6 @@
 /* What changes a running server as a whole, or its state: reload, drain, stop, backup, restore. */
-#include <errno.h>
 #include <limits.h>
 #include <poll.h>
-#include <signal.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "cmd/cmd.h"
@@ -14,7 +11,7 @@
 #include "net/system.h"
 
 #define STOP_MOST_NS UINT64_C(30000000000) /* a drain gives up after 10 s by itself */
-#define LOOK_MS      20
+#define LOOK_MS      50
 
 /* A request without arguments; its reply is printed as JSON, or `words`. */
 static int simple(const struct oh__args *args, const char *command, const char *words)
@@ -37,12 +34,12 @@ int oh__cmd_reload(const struct oh__args *args)
     return simple(args, "reload", "The configuration was read again and is in force.");
 }
 
-/* Waits until the process is gone. False: it is still there. */
-static bool wait_gone(pid_t pid)
+/* Waits until the state is free: then the process is done with all it had to write. */
+static bool wait_free(const char *state)
 {
     uint64_t until = oh__clock_now() + STOP_MOST_NS;
 
-    while (kill(pid, 0) == 0 || errno == EPERM) {
+    while (oh__offline_busy(state)) {
         if (oh__clock_now() > until)
             return false;
         poll(NULL, 0, LOOK_MS);
@@ -52,17 +49,18 @@ static bool wait_gone(pid_t pid)
 
 static int leave(const struct oh__args *args, const char *command)
 {
+    char state[OH__CONFIG_PATH_MAX];
     json_t *reply = NULL;
     int status = oh__ask(args, json_pack("{s:s}", "command", command), &reply);
 
     if (status)
         return status;
-    pid_t pid = (pid_t)oh__json_u64(reply, "pid", 0);
-
-    if (pid > 0 && !wait_gone(pid)) {
-        oh__fail("the server (process %ld) was asked to stop and has not within 30 s: look at its "
+    if (!oh__state_dir(args, state, sizeof state)) {
+        status = OH__EXIT_REFUSED;
+    } else if (!wait_free(state)) {
+        oh__fail("the server (process %llu) was asked to stop and has not within 30 s: look at its "
                  "log",
-                 (long)pid);
+                 (unsigned long long)oh__json_u64(reply, "pid", 0));
         status = OH__EXIT_TIMEOUT;
     } else if (args->json) {
         status = oh__print_json(reply);

@@ -193,6 +193,8 @@ static int make_row(const struct oh__admin *admin, const struct oh__admin_row *r
     const char *text = "";
 
     account.domain = lower(account.domain, out->domain);
+    if (oh_span_ieq(account.realm, account.domain))
+        account.realm = account.domain; /* the server asks for the realm in lower case, too */
     if (row->keep) {
         account.flags = kept->flags;
         account.name = account.name.p ? account.name : kept->name;

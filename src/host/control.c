@@ -20,7 +20,8 @@
 #include "host/control_commands.h"
 
 #define CLIENTS_MAX    32
-#define LINE_MAX_BYTES (4 * 1024 * 1024) /* an import sends its rows in batches below this */
+#define LINE_MAX_BYTES (4 * 1024 * 1024)  /* an import sends its rows in batches below this */
+#define REPLIES_MAX    (16 * 1024 * 1024) /* a client that asks and never reads is closed */
 #define STALL_MAX      (30 * OH__SEC)
 #define READ_BYTES     65536
 
@@ -29,8 +30,9 @@ struct client {
     char *in;
     size_t in_n, in_cap;
     char *out;
-    size_t out_n, out_at; /* bytes there are, bytes written */
-    uint64_t active;      /* ns of the last progress */
+    size_t out_n, out_at, out_cap; /* bytes there are, bytes written, room */
+    bool wants_write;
+    uint64_t active; /* ns of the last progress */
 };
 
 struct oh__control {
@@ -46,7 +48,7 @@ static void drop(struct client *c)
 
     close(c->fd);
     oh_free(a, c->in, c->in_cap);
-    oh_free(a, c->out, c->out_n);
+    oh_free(a, c->out, c->out_cap);
     *c = (struct client){.fd = -1};
 }
 
@@ -120,6 +122,17 @@ int oh__control_fd(const struct oh__control *c)
     return c->epoll;
 }
 
+/* Who comes when all places are taken is told so, as far as that needs no waiting. */
+static void turn_away(int fd)
+{
+    static const char words[] =
+        "{\"ok\":false,\"schema_version\":1,\"exit\":5,\"error\":"
+        "\"too many commands talk to this server at once: try again in a moment\"}\n";
+
+    (void)send(fd, words, sizeof words - 1, MSG_NOSIGNAL);
+    close(fd);
+}
+
 static void accept_all(struct oh__control *c)
 {
     for (;;) {
@@ -130,24 +143,32 @@ static void accept_all(struct oh__control *c)
             return;
         while (i < CLIENTS_MAX && c->clients[i].fd >= 0)
             i++;
-        if (i == CLIENTS_MAX || watch(c, fd, EPOLLIN, &c->clients[i]) != 0) {
-            close(fd);
-            return;
-        }
-        c->clients[i] = (struct client){.fd = fd, .active = oh__clock_now()};
+        if (i == CLIENTS_MAX || watch(c, fd, EPOLLIN, &c->clients[i]) != 0)
+            turn_away(fd);
+        else
+            c->clients[i] = (struct client){.fd = fd, .active = oh__clock_now()};
     }
 }
 
-/* Writes what is left of the reply. False: the client has gone. */
+/* Asks to be woken for writing only while something waits: else epoll would wake us for ever. */
+static void want_write(struct oh__control *control, struct client *c, bool want)
+{
+    struct epoll_event ev = {.events = want ? EPOLLIN | EPOLLOUT : EPOLLIN, .data.ptr = c};
+
+    if (c->wants_write == want)
+        return;
+    c->wants_write = want;
+    epoll_ctl(control->epoll, EPOLL_CTL_MOD, c->fd, &ev);
+}
+
+/* Writes what is left of the replies. False: the client has gone. */
 static bool write_some(struct oh__control *control, struct client *c)
 {
     while (c->out_at < c->out_n) {
         ssize_t n = send(c->fd, c->out + c->out_at, c->out_n - c->out_at, MSG_NOSIGNAL);
 
         if (n < 0 && errno == EAGAIN) {
-            struct epoll_event ev = {.events = EPOLLIN | EPOLLOUT, .data.ptr = c};
-
-            epoll_ctl(control->epoll, EPOLL_CTL_MOD, c->fd, &ev);
+            want_write(control, c, true);
             return true;
         }
         if (n <= 0)
@@ -155,6 +176,10 @@ static bool write_some(struct oh__control *control, struct client *c)
         c->out_at += (size_t)n;
         c->active = oh__clock_now();
     }
+    oh_free(oh_alloc_default(), c->out, c->out_cap);
+    c->out = NULL;
+    c->out_n = c->out_at = c->out_cap = 0;
+    want_write(control, c, false);
     return true;
 }
 
@@ -177,18 +202,35 @@ static json_t *run_line(struct oh__host *host, const char *line, size_t n)
     return reply;
 }
 
-/* Puts the reply behind what is still to be written. */
-static bool queue_reply(struct client *c, json_t *reply)
+/* Room for n more bytes of replies, within the bound. */
+static bool out_room(struct client *c, size_t n)
 {
-    const struct oh_alloc *a = oh_alloc_default();
-    size_t n = reply ? json_dumpb(reply, NULL, 0, JSON_COMPACT) : 0;
-    char *p = n ? oh_realloc(a, c->out, c->out_n, c->out_n + n + 1) : NULL;
+    size_t cap = c->out_cap ? c->out_cap : 4096;
+
+    while (cap < c->out_n + n && cap < REPLIES_MAX)
+        cap *= 2;
+    if (c->out_n + n > cap)
+        return false;
+    if (cap == c->out_cap)
+        return true;
+    char *p = oh_realloc(oh_alloc_default(), c->out, c->out_cap, cap);
 
     if (!p)
         return false;
-    json_dumpb(reply, p + c->out_n, n, JSON_COMPACT);
-    p[c->out_n + n] = '\n';
     c->out = p;
+    c->out_cap = cap;
+    return true;
+}
+
+/* Puts the reply behind what is still to be written. */
+static bool queue_reply(struct client *c, const json_t *reply)
+{
+    size_t n = reply ? json_dumpb(reply, NULL, 0, JSON_COMPACT) : 0;
+
+    if (n == 0 || !out_room(c, n + 1))
+        return false;
+    json_dumpb(reply, c->out + c->out_n, n, JSON_COMPACT);
+    c->out[c->out_n + n] = '\n';
     c->out_n += n + 1;
     return true;
 }
@@ -253,6 +295,7 @@ void oh__control_run(struct oh__control *c)
     struct epoll_event events[CLIENTS_MAX + 1];
     int n = epoll_wait(c->epoll, events, CLIENTS_MAX + 1, 0);
 
+    close_stalled(c); /* first, so that whoever comes now finds their places */
     for (int i = 0; i < n; i++) {
         struct client *client = events[i].data.ptr;
 
@@ -261,7 +304,6 @@ void oh__control_run(struct oh__control *c)
         else if (client->fd >= 0 && (!write_some(c, client) || !read_some(c, client)))
             drop(client);
     }
-    close_stalled(c);
 }
 
 void oh__control_close(struct oh__control *c)

@@ -24,6 +24,26 @@ void oh__control_admin(struct oh__host *host, struct oh__admin *out,
     snprintf(out->realm, sizeof out->realm, "%s", name);
 }
 
+/* Every change of an account is in the log: who can do what is worth knowing later. */
+static void log_change(struct oh__host *host, const json_t *request, const json_t *reply)
+{
+    const char *command = oh__json_str(request, "command");
+    char counts[64] = "";
+
+    if (!json_is_true(json_object_get(reply, "ok")) || strcmp(command, "user-list") == 0)
+        return;
+    if (json_object_get(reply, "added"))
+        snprintf(counts, sizeof counts, "%llu added, %llu replaced",
+                 (unsigned long long)oh__json_u64(reply, "added", 0),
+                 (unsigned long long)oh__json_u64(reply, "replaced", 0));
+    const struct oh__log_field fields[] = {{"command", oh_span_str(command)},
+                                           {"user", oh__json_member(reply, "user")},
+                                           {"domain", oh__json_member(reply, "domain")},
+                                           {"msg", oh_span_str(counts)}};
+
+    oh__log_event(host->log, OH__LOG_INFO, "account-changed", fields, 4);
+}
+
 json_t *oh__control_users(struct oh__host *host, const json_t *request)
 {
     const struct oh__config *config;
@@ -33,6 +53,7 @@ json_t *oh__control_users(struct oh__host *host, const json_t *request)
     oh__admin_purge(&admin);
     json_t *reply = oh__admin_command(&admin, request);
 
+    log_change(host, request, reply);
     oh__config_unref(config);
     return reply;
 }

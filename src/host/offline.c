@@ -185,3 +185,15 @@ int oh__offline_realm(const char *state, char realm[OH__NAME_MAX])
         memcpy(realm, found, OH__NAME_MAX);
     return r;
 }
+
+bool oh__offline_busy(const char *state)
+{
+    struct oh__store_options options = {.dir = state, .read_only = true, .workers = 1};
+    char why[OH__STORE_WHY];
+    struct oh__store *store = NULL;
+    int r = oh__store_open(&options, &store, why);
+
+    if (r == OH_OK)
+        oh__store_close(store);
+    return r == OH_E_BUSY;
+}

@@ -28,4 +28,7 @@ int oh__offline_restore(const char *from, const char *state, char why[OH__OFFLIN
  * OH_E_ABSENT, or the store's code. */
 int oh__offline_realm(const char *state, char realm[OH__NAME_MAX]);
 
+/* True while a process, a server as a rule, has the state directory locked. */
+bool oh__offline_busy(const char *state);
+
 #endif
