@@ -378,6 +378,14 @@ static int pop_via(const struct oh_msg *m, struct oh_edits *e)
     return OH_OK;
 }
 
+bool oh__forward_ends_here(const struct oh_msg *msg)
+{
+    struct oh_edits e;
+
+    oh_edits_init(&e);
+    return pop_via(msg, &e) != OH_OK;
+}
+
 int oh__forward_response(struct oh__serve *s, const struct oh_msg *msg, struct oh_span rows,
                          struct oh_span *bytes)
 {

@@ -39,6 +39,9 @@ int oh__forward_build(struct oh__serve *s, const struct oh__forward *f, struct o
  * its own. False: it could not be. */
 bool oh__forward_ack(struct oh__serve *s, struct oh__forward *f);
 
+/* True when a response has no Via behind ours: it is for nobody else. */
+bool oh__forward_ends_here(const struct oh_msg *msg);
+
 /* Takes our Via off a response and adds rows (may be empty), into the arena. OH_OK, OH_E_ABSENT
  * when no other Via is left, OH_E_LIMIT. */
 int oh__forward_response(struct oh__serve *s, const struct oh_msg *msg, struct oh_span rows,

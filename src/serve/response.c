@@ -412,6 +412,18 @@ static void refusal(struct oh__serve *s, struct oh__context *c, struct oh__proxy
     oh__context_advance(s, c);
 }
 
+/*
+ * A final response that has lost the Via values behind ours is meant for nobody (RFC 3261 16.7
+ * step 3), but the caller must not wait for ever because a phone has damaged it: we answer.
+ */
+static void unforwardable(struct oh__serve *s, struct oh__context *c, struct oh__proxy_branch *b,
+                          unsigned code)
+{
+    s->stats.responses_dropped++;
+    oh__branch_fail(s, c, b, code < 300 || challenges(code) ? 502 : code);
+    oh__context_advance(s, c);
+}
+
 void oh__proxy_response(struct oh__serve *s, const struct oh_output *o)
 {
     struct oh__context *c = oh__context_get(s, o->user);
@@ -424,6 +436,8 @@ void oh__proxy_response(struct oh__serve *s, const struct oh_output *o)
     b->heard = true;
     if (o->code < 200)
         provisional(s, c, b, o);
+    else if (oh__forward_ends_here(o->msg))
+        unforwardable(s, c, b, (unsigned)o->code);
     else if (o->code < 300)
         success(s, c, b, o);
     else
