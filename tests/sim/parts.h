@@ -148,6 +148,7 @@ struct world {
     struct world_text ladder;
     void *kept;         /* list of blocks that live as long as the world */
     bool hostile;       /* peers send damaged messages */
+    bool streams_die;   /* branches that waited on them are given up, and a late 2xx is a stray */
     bool lenient;       /* memory is made short: what was lost for that is no fault */
     unsigned fresh;     /* for names that must differ */
     unsigned same_time; /* steps without time passing */

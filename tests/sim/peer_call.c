@@ -303,6 +303,9 @@ static bool due(struct phone *ph, uint64_t *at)
 static void run(struct phone *ph, struct phone_call *c)
 {
     if (due(ph, &c->die_at)) {
+        /* One dies once. */
+        for (unsigned i = 0; i < ph->calls_n; i++)
+            ph->calls[i].die_at = OH_NEVER;
         peer_silence(ph->peer, true);
         return;
     }

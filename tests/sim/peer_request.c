@@ -337,8 +337,11 @@ const char *peer_target_of(struct peer *p, const struct oh_msg *m)
 {
     struct oh_address a;
 
-    CHECK(p->world, oh_address_decode(message_value(m, OH_HEADER_CONTACT, 0), &a, NULL) == OH_OK);
-    return keep(p, a.uri);
+    if (oh_address_decode(message_value(m, OH_HEADER_CONTACT, 0), &a, NULL) == OH_OK)
+        return keep(p, a.uri);
+    /* Somebody has damaged it; whoever is called like this is not there. */
+    CHECK_SAY(p->world, p->world->hostile, "a message that forms a dialog has no Contact");
+    return "sip:nobody@" WORLD_DOMAIN;
 }
 
 /* Record-Route as Route rows, in its order or backwards (RFC 3261 12.1). */

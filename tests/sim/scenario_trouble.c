@@ -83,6 +83,7 @@ void scenario_death(struct world *w, void *arg)
     struct cast cast;
 
     (void)arg;
+    w->streams_die = true;
     cast_make(&cast, w, 6);
     scenario_network(w);
     for (unsigned i = 0; i < cast.n; i++)
@@ -90,6 +91,10 @@ void scenario_death(struct world *w, void *arg)
             peer_connect(phone_peer(cast.phones[i]));
     cast_register(&cast);
     die_about(&cast);
+    for (unsigned i = 0; i < cast.n; i++)
+        phone_manner(cast.phones[i], &(struct phone_manner){.rings = true, .code = 200});
+    /* Those who are to die have died by then. */
+    world_run(w, 60000);
     for (unsigned i = 0; i < cast.n; i++)
         peer_silence(phone_peer(cast.phones[i]), false);
     scenario_end(&cast);
