@@ -43,6 +43,24 @@ unsigned oh__local_addrs(struct oh_addr *out, unsigned max)
     return n;
 }
 
+int oh__local_toward(const struct oh_addr *peer, struct oh_addr *out)
+{
+    int fd = socket(oh__family_of(peer), SOCK_DGRAM | SOCK_CLOEXEC, 0), rc = OH_E_IO;
+    union oh__sockaddr to, from = {.sa.sa_family = AF_UNSPEC};
+    socklen_t n = oh__sockaddr_of(peer, &to), room = sizeof(from);
+
+    if (fd < 0)
+        return OH_E_IO;
+    /* Connecting a datagram socket looks the route up, and no more. */
+    if (connect(fd, &to.sa, n) == 0 && getsockname(fd, &from.sa, &room) == 0) {
+        *out = oh__addr_of(&from);
+        out->port = 0;
+        rc = OH_OK;
+    }
+    close(fd);
+    return rc;
+}
+
 void oh__host_name(char *out, size_t cap)
 {
     if (cap == 0)

@@ -312,27 +312,47 @@ static void expire(struct oh__net *net)
     oh__dns_poll(net->dns);
 }
 
-/* Milliseconds until the earliest of all deadlines, rounded up: waking early would only mean to
- * wait again. */
-static int timeout_of(struct oh__net *net, uint64_t deadline, bool all_sent)
+/* The earliest of all deadlines (ns); 0 = something is there already. */
+static uint64_t wake_time(struct oh__net *net, uint64_t deadline, bool all_sent)
 {
-    uint64_t at = oh__wheel_next(net->wheel), ms;
-    uint64_t dns = oh__dns_deadline(net->dns);
+    uint64_t at = oh__wheel_next(net->wheel), dns = oh__dns_deadline(net->dns);
 
     if (net->notices.n > net->notices.next || oh__tcp_pending(net->tcp) ||
         oh__dns_pending(net->dns))
         return 0;
     at = at < deadline ? at : deadline;
     at = at < dns ? at : dns;
-    net->now = oh__clock_now();
     if (!all_sent && at > net->now + RETRY_NS)
         at = net->now + RETRY_NS;
+    return at;
+}
+
+/* Milliseconds until then, rounded up: waking early would only mean to wait again. */
+static int timeout_of(uint64_t now, uint64_t at)
+{
+    uint64_t ms;
+
     if (at == OH__NEVER)
         return -1;
-    if (at <= net->now)
+    if (at <= now)
         return 0;
-    ms = (at - net->now + OH__MS - 1) / OH__MS;
+    ms = (at - now + OH__MS - 1) / OH__MS;
     return ms > 60000 ? 60000 : (int)ms;
+}
+
+/* epoll_wait; with a time-out in nanoseconds when that was asked for and the kernel has it. */
+static int poll_until(struct oh__net *net, struct epoll_event *events, uint64_t at)
+{
+    if (net->options->exact_wait && at > net->now && at - net->now < 60 * OH__SEC) {
+        struct timespec left = {.tv_sec = (time_t)((at - net->now) / OH__SEC),
+                                .tv_nsec = (long)((at - net->now) % OH__SEC)};
+        int n = epoll_pwait2(net->epoll, events, EVENTS, &left, NULL);
+
+        /* Sandboxes older than the call refuse it with EPERM. */
+        if (n >= 0 || (errno != ENOSYS && errno != EPERM))
+            return n;
+    }
+    return epoll_wait(net->epoll, events, EVENTS, timeout_of(net->now, at));
 }
 
 int oh__net_wait(struct oh__net *net, uint64_t deadline)
@@ -344,7 +364,8 @@ int oh__net_wait(struct oh__net *net, uint64_t deadline)
     oh__udp_begin(net->udp);
     oh__tcp_begin(net->tcp);
     all_sent = oh__udp_flush(net->udp);
-    n = epoll_wait(net->epoll, events, EVENTS, timeout_of(net, deadline, all_sent));
+    net->now = oh__clock_now();
+    n = poll_until(net, events, wake_time(net, deadline, all_sent));
     if (n < 0 && errno != EINTR)
         return OH_E_IO;
     net->now = oh__clock_now();

@@ -43,6 +43,8 @@ struct oh__net_options {
     struct oh_msg_limits stream_limits; /* message default 262,144 on streams */
     const char *nameservers;            /* NULL: the system's; "127.0.0.1:5353" for tests */
     uint64_t dns_timeout;               /* 5 s for a whole look-up */
+    bool exact_wait; /* wake at the deadline itself, not at the next full millisecond; for load
+                        generators, which would measure the difference */
 };
 
 /*

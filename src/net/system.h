@@ -32,6 +32,10 @@ void oh__hasher_free(struct oh_hasher *hasher);
  * max). */
 unsigned oh__local_addrs(struct oh_addr *out, unsigned max);
 
+/* Our address (port 0) from which the kernel would send to a peer; nothing is sent. OH_OK or
+ * OH_E_IO (no route). */
+int oh__local_toward(const struct oh_addr *peer, struct oh_addr *out);
+
 /* The machine's name as the kernel has it, terminated; "" when unknown. */
 void oh__host_name(char *out, size_t cap);
 
