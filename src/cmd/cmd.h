@@ -201,6 +201,13 @@ int oh__cmd_decode(const struct oh__args *args);
 /* offhook explain: what a status code or method means and what to do. */
 int oh__cmd_explain(const struct oh__args *args);
 
+/* offhook load options, register, message, call: finds the limit of a server. */
+int oh__cmd_load(const struct oh__args *args);
+
+/* The options of each kind of load, load_options.c. */
+extern const struct oh__option oh__load_options_options[], oh__load_options_register[],
+    oh__load_options_message[], oh__load_options_call[];
+
 /* offhook help: the overview, one subcommand, or the Markdown reference. */
 int oh__cmd_help(const struct oh__args *args);
 

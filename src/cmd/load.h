@@ -1,0 +1,621 @@
+/*
+ * The load generator behind `offhook load`. It is an open-loop instrument
+ * first: requests leave by a schedule that was fixed before the run, and
+ * latency counts from the scheduled time, so a server that stalls cannot make
+ * the generator wait with it and hide the stall (coordinated omission).
+ *
+ * A worker is a thread with its own sockets, users, operations and figures;
+ * workers share nothing while they run but a stop flag and counters for the
+ * live line. Within a worker no operation costs a heap call: an operation is a
+ * slot of an array, messages are rendered out of compiled templates, and a
+ * response names its slot in the branch.
+ *
+ *   load_options.c  words of the command line  -> oh__load_config
+ *   load_plan.c     what is to happen when     -> oh__load_plan, oh__load_schedule
+ *   load_users.c    who calls whom
+ *   load_text.c     templates
+ *   load_hist.c     latencies
+ *   load_engine.c   the worker: slots, timers, its loop
+ *   load_ops.c      the client side of every operation
+ *   load_dialog.c   route sets
+ *   load_auth.c     digest
+ *   load_callee.c   the phone that is called
+ *   load_report.c   the live line, the table, JSON
+ *   load.c          the command
+ */
+#ifndef OH_CMD_LOAD_H
+#define OH_CMD_LOAD_H
+
+#include <stdatomic.h>
+
+#include <offhook/digest.h>
+#include <offhook/msg.h>
+
+#include "base/hash.h"
+#include "base/pool.h"
+#include "base/wheel.h"
+#include "cmd/cmd.h"
+#include "net/net.h"
+
+/* ---- latencies, load_hist.c ---- */
+
+/*
+ * Values in nanoseconds fall into buckets that are 1/128 of their size wide
+ * (0.8 %), so a percentile is right in its first two digits whether it is 20
+ * microseconds or 20 seconds. What is longer than 2^40 ns (18 minutes) counts
+ * as that long.
+ */
+#define OH__HIST_BITS    7
+#define OH__HIST_TOP     40
+#define OH__HIST_BUCKETS ((OH__HIST_TOP - OH__HIST_BITS + 1) << OH__HIST_BITS)
+
+/* All zeros is an empty one. */
+struct oh__hist {
+    uint64_t n;        /* values */
+    uint64_t sum, max; /* ns, exact */
+    uint64_t counts[OH__HIST_BUCKETS];
+};
+
+/* Counts one value, in ns. */
+void oh__hist_add(struct oh__hist *h, uint64_t value);
+
+/* Adds all of another histogram. */
+void oh__hist_merge(struct oh__hist *h, const struct oh__hist *other);
+
+/*
+ * The smallest value (ns) that at least `part` of all values do not exceed, rounded up to its
+ * bucket's end and never above the largest value there was; part is 0 .. 1. 0 when it is empty.
+ */
+uint64_t oh__hist_at(const struct oh__hist *h, double part);
+
+/* The arithmetic mean in ns, 0 when it is empty. */
+uint64_t oh__hist_mean(const struct oh__hist *h);
+
+/* ---- what was asked for, load_options.c ---- */
+
+enum oh__load_kind { OH__LOAD_OPTIONS, OH__LOAD_REGISTER, OH__LOAD_MESSAGE, OH__LOAD_CALL };
+
+#define OH__LOAD_HOST_MAX     256
+#define OH__LOAD_FORMAT_MAX   64
+#define OH__LOAD_PASSWORD_MAX 128
+#define OH__LOAD_USERS_MAX    1000000
+#define OH__LOAD_THREADS_MAX  64
+#define OH__LOAD_SLOTS_MAX    (UINT32_C(1) << 20) /* operations in flight, of all workers */
+
+struct oh__load_config {
+    enum oh__load_kind kind;
+    char host[OH__LOAD_HOST_MAX]; /* name, or address literal without brackets */
+    uint16_t port;
+    char domain[OH__LOAD_HOST_MAX]; /* behind the "@" of our users */
+    double rate;                    /* operations per second; 0 = closed loop */
+    double ramp_to;                 /* last rate of a ramp that begins with `rate`; 0 = none */
+    unsigned ramp_steps;
+    uint64_t ramp_step; /* ns that one step of the ramp lasts */
+    uint32_t window;    /* closed loop: operations in flight; 0 = open loop */
+    uint64_t duration;  /* ns; 0 = until count */
+    uint64_t count;     /* operations; 0 = until duration */
+    uint64_t warmup;    /* ns at the beginning that are not counted */
+    uint64_t hold;      /* ns from answer to BYE */
+    uint64_t timeout; /* ns until a request without final response has failed; 64*T1 unless told */
+    uint64_t p99_max; /* ns; a step of a ramp that is slower was not held */
+    uint64_t max_failures; /* the run ends above; OH__NEVER = whatever happens */
+    uint32_t users;
+    uint32_t slots;   /* operations in flight at most, of all workers; 0 = by rate and hold */
+    uint32_t expires; /* seconds that REGISTER asks for */
+    unsigned threads, ports; /* ports: source ports of each thread */
+    char user_format[OH__LOAD_FORMAT_MAX];
+    char password_format[OH__LOAD_PASSWORD_MAX]; /* "" = none; without a place for the number it is
+                                                    everybody's password */
+    const char *accounts;                        /* file of user@domain,password; NULL = none */
+    bool register_first, own, json;
+};
+
+/* Reads the arguments of `load KIND`. OH__EXIT_OK, or another status after a sentence on stderr. */
+int oh__load_config_read(const struct oh__args *args, struct oh__load_config *out);
+
+/* Reads "10", "1.5s", "250ms", "2m", "1h" as ns; without a unit it is in `unit` ns. False when it
+ * is no time, or longer than a year. */
+bool oh__load_time_read(const char *text, uint64_t unit, uint64_t *out);
+
+/* Reads "500", "500/s", "0.5": more than 0 and at most 1,000,000. */
+bool oh__load_rate_read(const char *text, double *out);
+
+/*
+ * Cuts "[sip:|udp:]host[:port]" into host (without brackets) and port (5060 when absent); with_port
+ * tells whether it was there. NULL, or a static phrase that says what is wrong.
+ */
+const char *oh__load_target_read(const char *text, char host[OH__LOAD_HOST_MAX], uint16_t *port,
+                                 bool *with_port);
+
+/* True for addresses that load may go to without a question: loopback, private and link-local. */
+bool oh__load_addr_is_near(const struct oh_addr *a);
+
+/* ---- what happens when, load_plan.c ---- */
+
+#define OH__LOAD_STEPS_MAX 102 /* a ramp of 100, its warm-up, and one to spare */
+
+struct oh__load_step {
+    uint64_t from, until; /* ns since the start; until = OH__NEVER when only the count ends it */
+    double rate;          /* operations per second; 0 = closed loop */
+    bool counted;         /* not the warm-up */
+};
+
+struct oh__load_plan {
+    unsigned n; /* steps */
+    struct oh__load_step steps[OH__LOAD_STEPS_MAX];
+    uint64_t count; /* counted operations in all; OH__NEVER = no bound */
+};
+
+/* Makes the plan of a run. */
+void oh__load_plan_make(const struct oh__load_config *config, struct oh__load_plan *out);
+
+/* The step that a time since the start belongs to; the last one for what is later. */
+unsigned oh__load_plan_at(const struct oh__load_plan *plan, uint64_t since_start);
+
+/*
+ * One worker's part of the constant schedule: of operations 0, 1, 2 ... of a step the worker
+ * takes every `of`-th, so that all workers together are one even stream.
+ */
+struct oh__load_schedule {
+    const struct oh__load_plan *plan;
+    unsigned index, of; /* this worker, and how many there are */
+    unsigned step;
+    uint64_t done; /* of this step, by this worker */
+};
+
+/* Starts at the first step. */
+void oh__load_schedule_init(struct oh__load_schedule *s, const struct oh__load_plan *plan,
+                            unsigned index, unsigned of);
+
+/* When this worker's next operation is due (ns since the start) and in which step; false when the
+ * plan is over. Does not move on: oh__load_schedule_take does. */
+bool oh__load_schedule_peek(struct oh__load_schedule *s, uint64_t *at, unsigned *step);
+
+/* The operation that was seen last is under way. */
+void oh__load_schedule_take(struct oh__load_schedule *s);
+
+/* How many of n things are the index-th part's when `of` share them as evenly as can be. */
+uint64_t oh__load_share(uint64_t n, unsigned index, unsigned of);
+
+/* ---- templates, load_text.c ---- */
+
+/* The places of a template: {name} in its text. */
+#define OH__LOAD_HOLES(X)                                                                   \
+    X(uri)                                                                                  \
+    X(id)                                                                                   \
+    X(txn)                                                                                  \
+    X(self) X(ip) X(user) X(name) X(peer) X(cseq) X(auth) X(routes) X(to) X(expires) X(sdp) \
+        X(sdp_n)
+
+enum oh__load_hole {
+#define OH__LOAD_HOLE_ENUM(name) OH__HOLE_##name,
+    OH__LOAD_HOLES(OH__LOAD_HOLE_ENUM)
+#undef OH__LOAD_HOLE_ENUM
+        OH__HOLE_COUNT
+};
+
+#define OH__LOAD_PIECES_MAX 40
+
+/* A text cut at its places once, so that rendering is a handful of copies. */
+struct oh__load_template {
+    unsigned n;
+    struct {
+        struct oh_span literal; /* before the hole; lives in the text that was compiled */
+        uint8_t hole;           /* OH__HOLE_COUNT = none */
+    } pieces[OH__LOAD_PIECES_MAX];
+};
+
+/* Compiles a text that outlives the template. OH_OK, OH_E_NOTFOUND for a name that is no place,
+ * OH_E_SYNTAX for a brace that is not closed, OH_E_LIMIT for too many pieces. */
+int oh__load_template_compile(struct oh_span text, struct oh__load_template *out);
+
+/* Writes the text with its places filled. */
+void oh__load_template_render(const struct oh__load_template *t,
+                              const struct oh_span values[OH__HOLE_COUNT], struct oh_buf *out);
+
+/* Writes n into a format with one %d, %0Nd or none, and %% for a percent sign. OH_OK, OH_E_SYNTAX
+ * for anything else behind a percent sign. */
+int oh__load_format(struct oh_span format, uint64_t n, struct oh_buf *out);
+
+/* True when the format has a place for a number. */
+bool oh__load_format_has_number(struct oh_span format);
+
+/* Writes the low 4 * digits bits of v as exactly that many hexadecimal digits. */
+void oh__load_hex_put(char *out, uint64_t v, unsigned digits);
+
+/* Reads exactly that many lower-case digits; false when there are others. */
+bool oh__load_hex_get(struct oh_span *rest, unsigned digits, uint64_t *out);
+
+/* ---- users, load_users.c ---- */
+
+struct oh__load_login; /* what is known of a user's realm and nonce, load_auth.c */
+
+struct oh__load_user {
+    struct oh_span aor;       /* "sip:u000001@example.com" */
+    uint32_t name_n;          /* bytes of aor behind "sip:" that are the name */
+    struct oh_span auth_name; /* of digest, as inside of quotes */
+    struct oh_span home;      /* "sip:example.com": where REGISTER goes */
+    struct oh_span password;
+    bool known; /* there is a login for this user */
+};
+
+struct oh__load_users {
+    uint32_t n;
+    struct oh__load_user *list;
+    struct oh__load_login
+        *logins; /* one for each, made when known; NULL when nobody has a password */
+    char *text;  /* what the spans point into */
+    size_t text_cap;
+};
+
+/* Makes the users by format, or of the file of accounts. OH__EXIT_OK, or another status after a
+ * sentence on stderr. */
+int oh__load_users_make(const struct oh__load_config *config, struct oh__load_users *out);
+
+/* Gives the memory back. */
+void oh__load_users_done(struct oh__load_users *users);
+
+/* The user's name alone. */
+static inline struct oh_span oh__load_user_name(const struct oh__load_user *u)
+{
+    return oh_span_head(oh_span_from(u->aor, 4), u->name_n);
+}
+
+/* ---- figures ---- */
+
+/* Why an operation failed when it was not a final response. */
+#define OH__LOAD_FAILURES(X)                                        \
+    X(TIMEOUT, "no final response in time")                         \
+    X(CONNECTION, "connection refused or unreachable (ICMP)")       \
+    X(DIALOG, "a 2xx without a usable Contact, To or Record-Route") \
+    X(ROOM, "a message or dialog larger than this program keeps")   \
+    X(SLOTS, "not sent: as many operations as allowed were in flight")
+
+enum oh__load_failure {
+#define OH__LOAD_FAILURE_ENUM(name, text) OH__LOAD_FAIL_##name,
+    OH__LOAD_FAILURES(OH__LOAD_FAILURE_ENUM)
+#undef OH__LOAD_FAILURE_ENUM
+        OH__LOAD_FAIL_COUNT
+};
+
+/* A phrase for people. */
+const char *oh__load_failure_text(enum oh__load_failure f);
+
+/* The same as a word for programs ("timeout"). */
+const char *oh__load_failure_name(enum oh__load_failure f);
+
+#define OH__LOAD_CODES 700
+
+/* The figures of one step, of one worker or of all. */
+struct oh__load_stats {
+    uint64_t attempted, completed, failed, abandoned; /* abandoned: the run was stopped before */
+    uint64_t in_time;                                 /* completed while the step lasted */
+    uint64_t retransmissions;                         /* of our requests and of the callee's 2xx */
+    uint64_t challenges;                              /* 401 and 407 that were answered */
+    uint64_t codes[OH__LOAD_CODES];                   /* final responses that failed an operation */
+    uint64_t reasons[OH__LOAD_FAIL_COUNT];
+    struct oh__hist total;    /* from the scheduled time; without the time that a call is held */
+    struct oh__hist setup;    /* call: to the 2xx of the INVITE */
+    struct oh__hist teardown; /* call: BYE to its final response */
+    struct oh__hist lag;      /* scheduled time to really sent: this program's own part */
+};
+
+/* Adds all figures of another one. */
+void oh__load_stats_merge(struct oh__load_stats *s, const struct oh__load_stats *other);
+
+/* For the live line; written by one worker, read by all. */
+struct oh__load_live {
+    atomic_uint_fast64_t started, completed, failed, retransmissions, latency, in_flight;
+};
+
+/* ---- a run and its workers, load_engine.c ---- */
+
+enum oh__load_phase { OH__LOAD_REGISTERING, OH__LOAD_RUNNING, OH__LOAD_LEAVING, OH__LOAD_ENDED };
+
+/* How the run is to end: SOON starts nothing more, NOW also gives up what is in flight. */
+enum oh__load_stop { OH__LOAD_GO, OH__LOAD_STOP_SOON, OH__LOAD_STOP_NOW };
+
+struct oh__load_worker;
+
+struct oh__load_run {
+    const struct oh__load_config *config;
+    const struct oh__load_plan *plan;
+    struct oh__load_users *users;
+    struct oh_addr server, local; /* local without port */
+    unsigned workers_n;
+    struct oh__load_worker *workers[OH__LOAD_THREADS_MAX];
+    _Atomic int stop;              /* enum oh__load_stop */
+    _Atomic int error;             /* OH_E_* of a worker whose system calls fail */
+    atomic_uint_fast64_t failures; /* of all workers, against max_failures */
+    _Atomic int unregistered;      /* a user could not be registered: no run */
+    uint64_t start;                /* ns; when the plan begins */
+    void *gate;                    /* pthread_barrier_t of all workers */
+    struct oh__net *desk;          /* of the thread that waits for the workers; woken by each */
+    atomic_uint ended;             /* workers that are through */
+};
+
+enum oh__load_state {
+    OH__OP_FREE,
+    OH__OP_WAITING, /* for the final response of the current request */
+    OH__OP_HOLDING, /* the call is up */
+};
+
+#define OH__LOAD_ROOM 1408
+
+/* Bytes of an operation's room. */
+struct oh__load_part {
+    uint16_t at, n;
+};
+
+/* What a timer is embedded in. */
+enum oh__load_alarm_kind { OH__ALARM_OP, OH__ALARM_ANSWER };
+
+struct oh__load_alarm {
+    struct oh__timer timer;
+    enum oh__load_alarm_kind kind;
+};
+
+/* One operation under way. */
+struct oh__load_op {
+    struct oh__load_alarm alarm; /* retransmission, time-out or end of hold */
+    uint64_t due, first;         /* ns; scheduled, and when the current request left first */
+    uint64_t hung_up;            /* ns; when the first BYE left */
+    uint64_t interval;           /* ns; Timers A and E of RFC 3261 17.1 */
+    uint64_t setup;              /* ns from due to the answer of the call */
+    uint64_t answer;             /* pool handle of the callee's 2xx; 0 = none, or ACK has come */
+    uint32_t gen;                /* tells this use of the slot from the one before */
+    uint32_t user, peer;         /* who calls, and who is called */
+    uint32_t cseq, invite_cseq;
+    uint16_t step;
+    uint8_t state;  /* enum oh__load_state */
+    uint8_t method; /* enum oh_method of the current request */
+    uint8_t txn, invite_txn;
+    uint8_t port;            /* source port: listener */
+    uint8_t tries;           /* challenges that were answered */
+    bool provisional;        /* the current request has had a 1xx */
+    bool in_dialog;          /* the INVITE has had its 2xx */
+    bool answered;           /* the callee has sent its 2xx */
+    bool leaving;            /* REGISTER that takes the binding away */
+    struct oh_addr next_hop; /* of requests within the dialog */
+    struct oh__load_part auth, invite_auth, uri, routes, to;
+    uint16_t room_n; /* what is to stay; the credentials of the current request stand behind it */
+    char room[OH__LOAD_ROOM];
+};
+
+#define OH__LOAD_BYTES  4096 /* the largest message we make */
+#define OH__LOAD_ANSWER 2048 /* the largest 2xx that is kept until its ACK */
+
+/* A 2xx that the callee repeats until the ACK comes (RFC 3261 13.3.1.4). */
+struct oh__load_answer {
+    struct oh__load_alarm alarm;
+    struct oh_flow flow;
+    uint64_t interval, until; /* ns */
+    uint64_t handle;          /* its own */
+    struct oh__load_op *op;
+    uint16_t n;
+    char bytes[OH__LOAD_ANSWER];
+};
+
+/* The requests that are rendered. */
+enum oh__load_request {
+    OH__REQUEST_OPTIONS,
+    OH__REQUEST_REGISTER,
+    OH__REQUEST_MESSAGE,
+    OH__REQUEST_INVITE,
+    OH__REQUEST_CANCEL,
+    OH__REQUEST_ACK,
+    OH__REQUEST_BYE,
+    OH__REQUEST_COUNT
+};
+
+struct oh__load_worker {
+    struct oh__load_run *run;
+    unsigned index;
+    struct oh__net_shared *shared;
+    struct oh__net *net;
+    struct oh__wheel *wheel;
+    struct oh_hasher *hasher;
+    struct oh__pool *answers;
+    struct oh__hash_key key;    /* tags of the callee */
+    uint32_t run_id;            /* random; in every id of ours */
+    uint32_t user_from, user_n; /* the users of this worker */
+    uint32_t user_next;         /* counts on; modulo user_n it is the next one */
+    struct oh__load_op *ops;    /* slots; made when first used */
+    uint32_t slots, slots_used; /* of these, how many were ever used */
+    uint32_t *idle, idle_n;     /* slots to use again, the latest last */
+    uint32_t in_flight, window; /* window: how many this worker may have in a closed loop */
+    enum oh__load_phase phase;
+    bool fed;      /* nothing more is to be started in this phase */
+    bool stopping; /* what the run's stop asks for has been done */
+    uint64_t left; /* closed loop: operations to start */
+    struct oh__load_schedule schedule;
+    uint64_t fed_at, last_done;   /* ns */
+    struct oh__load_stats *stats; /* one for each step, then registering and leaving */
+    struct oh__load_live live;
+    uint64_t bad, stray; /* received: no SIP, or to nothing of ours */
+    uint64_t kernel_drops;
+    char ip[OH_ADDR_TEXT_MAX];                          /* ours, as a SIP host */
+    char self[OH__NET_LISTENERS_MAX][OH_ADDR_TEXT_MAX]; /* ip and port of each listener */
+    char server_uri[OH__LOAD_HOST_MAX + 8];             /* "sip:example.com": where OPTIONS go */
+    char expires[12];
+    char sdp[256], sdp_n[4]; /* a session description, and its length in digits */
+    char cnonce[9];
+    struct oh__load_template templates[OH__REQUEST_COUNT];
+    struct oh_msg msg;
+    char out[OH__LOAD_BYTES];
+};
+
+/* Makes a worker with its sockets; on failure *why says what is wrong. OH_OK or OH_E_*. */
+int oh__load_worker_new(struct oh__load_run *run, unsigned index, struct oh__load_worker **out,
+                        char *why, size_t cap);
+
+/* Ends a worker. NULL is ignored. */
+void oh__load_worker_free(struct oh__load_worker *w);
+
+/* A worker's thread: registers its users, runs its part of the plan, signs its users off. */
+void *oh__load_worker_main(void *worker);
+
+/* The figures of the step or phase that an operation belongs to. */
+static inline struct oh__load_stats *oh__load_stats_of(struct oh__load_worker *w,
+                                                       const struct oh__load_op *op)
+{
+    return &w->stats[op->step];
+}
+
+/* Counts for the live line. There is one writer, so no locked instruction is needed. */
+static inline void oh__load_live_add(atomic_uint_fast64_t *c, uint64_t n)
+{
+    atomic_store_explicit(c, atomic_load_explicit(c, memory_order_relaxed) + n,
+                          memory_order_relaxed);
+}
+
+/* Sets when an operation's timer is due. */
+static inline void oh__load_op_timer(struct oh__load_worker *w, struct oh__load_op *op, uint64_t at)
+{
+    oh__wheel_set(w->wheel, &op->alarm.timer, at);
+}
+
+/* The number of an operation's slot. */
+static inline uint32_t oh__load_slot(const struct oh__load_worker *w, const struct oh__load_op *op)
+{
+    return (uint32_t)(op - w->ops);
+}
+
+/* The living operation of an id of ours ("id" of templates, in branches, tags and Call-IDs); NULL
+ * when it has ended or is none of ours. rest is moved behind it. */
+struct oh__load_op *oh__load_op_find(struct oh__load_worker *w, struct oh_span *rest);
+
+/* Writes an operation's id; returns its length. */
+size_t oh__load_id_put(const struct oh__load_worker *w, const struct oh__load_op *op, char *out);
+
+#define OH__LOAD_ID_MAX 24
+
+/* An operation is complete: counted, and its slot free. */
+void oh__load_op_done(struct oh__load_worker *w, struct oh__load_op *op, uint64_t now);
+
+/* An operation has failed with a final response. */
+void oh__load_op_refused(struct oh__load_worker *w, struct oh__load_op *op, unsigned code);
+
+/* An operation has failed without one. */
+void oh__load_op_failed(struct oh__load_worker *w, struct oh__load_op *op,
+                        enum oh__load_failure why);
+
+/* ---- the client side, load_ops.c ---- */
+
+/* Compiles the templates of a worker and writes what is the same in all its messages. OH_OK or
+ * OH_E_*. */
+int oh__load_ops_init(struct oh__load_worker *w);
+
+/* Sends the first request of a fresh operation. */
+void oh__load_op_begin(struct oh__load_worker *w, struct oh__load_op *op, uint64_t now);
+
+/* A response to something of ours, checked by oh_msg_check. */
+void oh__load_on_response(struct oh__load_worker *w, const struct oh_msg *m,
+                          const struct oh_flow *flow, uint64_t now);
+
+/* The timer of an operation is due. */
+void oh__load_on_timer(struct oh__load_worker *w, struct oh__load_op *op, uint64_t now);
+
+/* Hangs up a call that is up: its time is over, or the run is to end. */
+void oh__load_hang_up(struct oh__load_worker *w, struct oh__load_op *op, uint64_t now);
+
+/* ---- dialogs, load_dialog.c ---- */
+
+/* What a request within a dialog needs, as it goes on the wire. */
+struct oh__load_target {
+    struct oh_span uri; /* Request-URI */
+    struct oh_addr hop; /* where to send it; family NONE when the URI there is a name */
+};
+
+/*
+ * The caller's side of a dialog out of the 2xx of its INVITE (RFC 3261 12.1.2, 12.2.1.1): Contact
+ * is the remote target, Record-Route reversed the route set, whose first URI becomes the
+ * Request-URI when it is a strict router's. Writes complete Route rows to routes. OH_OK;
+ * OH_E_ABSENT or OH_E_SYNTAX for a response that makes no dialog; OH_E_LIMIT for more than 16
+ * routes or a full buffer.
+ */
+int oh__load_dialog_read(const struct oh_msg *m, struct oh__load_target *out,
+                         struct oh_buf *routes);
+
+/* ---- digest, load_auth.c ---- */
+
+/* Makes room for the logins of n users; NULL when memory is short. */
+struct oh__load_login *oh__load_logins_new(uint32_t n);
+
+/* Gives it back. NULL is ignored. */
+void oh__load_logins_free(struct oh__load_login *logins, uint32_t n);
+
+/*
+ * Learns the first challenge that we can answer from a 401 or 407 (RFC 8760 2.4). OH_OK;
+ * OH_E_ABSENT when there is none or the user has no password; OH_E_DENIED when it refuses what we
+ * have just answered with the same nonce; OH_E_LIMIT when it is longer than we keep.
+ */
+int oh__load_login_learn(struct oh__load_worker *w, uint32_t user, const struct oh_msg *m,
+                         enum oh_method method, bool answered);
+
+/*
+ * Writes the Authorization or Proxy-Authorization row for a request, when the user is known to be
+ * asked for it; the nonce is used again with the next count. Writes nothing otherwise.
+ */
+void oh__load_login_put(struct oh__load_worker *w, uint32_t user, enum oh_method method,
+                        struct oh_span uri, struct oh_buf *out);
+
+/* ---- the callee, load_callee.c ---- */
+
+/* A request has come, checked by oh_msg_check: answers it as a phone that takes every call. */
+void oh__load_on_request(struct oh__load_worker *w, const struct oh_msg *m,
+                         const struct oh_flow *flow, uint64_t now);
+
+/* The timer of a 2xx without ACK is due. */
+void oh__load_on_answer_timer(struct oh__load_worker *w, struct oh__load_answer *a, uint64_t now);
+
+/* Forgets the 2xx of an operation that ends. */
+void oh__load_answer_drop(struct oh__load_worker *w, struct oh__load_op *op);
+
+/* ---- what came of it, load_report.c ---- */
+
+/* One step as it is reported. */
+struct oh__load_result {
+    const struct oh__load_step *step;
+    struct oh__load_stats *stats; /* of all workers */
+    double seconds;               /* how long it really lasted */
+    double achieved;              /* completed per second while it lasted */
+    bool held;                    /* nothing failed, and p99 below what was allowed */
+};
+
+struct oh__load_report {
+    const struct oh__load_run *run;
+    unsigned n; /* counted steps */
+    struct oh__load_result steps[OH__LOAD_STEPS_MAX];
+    struct oh__load_stats all; /* of all counted steps */
+    double seconds;
+    uint64_t bad, stray, kernel_drops;
+    double best; /* ramp: the highest rate held before the first that was not; 0 = none */
+};
+
+/* Puts the figures of all workers together. OH_OK or OH_E_NOMEM. Ended with oh__load_report_done.
+ */
+int oh__load_report_make(const struct oh__load_run *run, struct oh__load_report *out);
+
+/* Gives the memory back. */
+void oh__load_report_done(struct oh__load_report *report);
+
+/* Prints the report for people. */
+void oh__load_report_text(const struct oh__load_report *report, FILE *to);
+
+/* The report for programs. */
+json_t *oh__load_report_json(const struct oh__load_report *report);
+
+/* The exit status that a report stands for. */
+int oh__load_report_status(const struct oh__load_report *report);
+
+/* What the workers' live counters said last, for the live line. */
+struct oh__load_glance {
+    uint64_t started, completed, failed, retransmissions, latency, in_flight;
+};
+
+/* Prints one live line over the one before; seconds since that one and since the start. */
+void oh__load_live_line(const struct oh__load_run *run, struct oh__load_glance *last, double since,
+                        double elapsed, FILE *to);
+
+#endif

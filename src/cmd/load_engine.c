@@ -1,0 +1,533 @@
+/*
+ * The worker. A round of its loop begins what is due, runs timers, sends the
+ * batch, waits, and takes what arrived. Operations live in an array; the slot
+ * that became free last is used first, so that a run with few operations under
+ * way stays within the processor's cache however many it may have.
+ */
+#include "cmd/load.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+
+#include "net/system.h"
+
+#define BURST           64 /* operations begun per round, so that answers are not left waiting */
+#define REGISTER_WINDOW 64 /* users of one worker that register at a time */
+#define LEAVE_TIME      (10 * OH__SEC)
+#define LEAD_IN         (5 * OH__MS) /* from the gate to the first operation */
+#define TIMER_SLACK     1000         /* ns; the kernel's default of 50 us would show in latencies */
+
+#define RUN_DIGITS  8
+#define SLOT_DIGITS 6
+#define GEN_DIGITS  8
+
+#define IN_FLIGHT_MIN 1024
+#define IN_FLIGHT_MAX (1u << 18)
+#define STALL         4 /* seconds of a stalled server that an open loop goes on through */
+
+/* ---- making and ending ---- */
+
+/* How many operations this worker may have under way. */
+static uint32_t slots_for(const struct oh__load_run *run, unsigned index)
+{
+    const struct oh__load_config *c = run->config;
+    double rate = c->ramp_to > c->rate ? c->ramp_to : c->rate, wanted;
+    uint32_t slots;
+
+    if (c->slots || c->window) {
+        slots = (uint32_t)oh__load_share(c->slots ? c->slots : c->window, index, run->workers_n);
+        return slots > REGISTER_WINDOW ? slots : REGISTER_WINDOW;
+    }
+    wanted = rate * ((double)c->hold / OH__SEC + STALL) / run->workers_n;
+    slots = wanted > IN_FLIGHT_MAX ? IN_FLIGHT_MAX : (uint32_t)wanted;
+    return slots > IN_FLIGHT_MIN ? slots : IN_FLIGHT_MIN;
+}
+
+static int open_sockets(struct oh__load_worker *w, char *why, size_t cap)
+{
+    struct oh__net_options o = {.workers = 1, .exact_wait = true};
+    int rc;
+
+    for (; o.listeners_n < w->run->config->ports; o.listeners_n++)
+        o.listeners[o.listeners_n] = (struct oh__listener){OH_TRANSPORT_UDP, w->run->local};
+    rc = oh__net_open(&o, &w->shared, why, cap);
+    if (rc == OH_OK)
+        rc = oh__net_new(w->shared, 0, &w->net);
+    for (unsigned i = 0; rc == OH_OK && i < o.listeners_n; i++) {
+        struct oh_addr bound = oh__net_listener(w->shared, i);
+
+        oh_addr_text(&bound, w->self[i]);
+    }
+    return rc;
+}
+
+static int make_tables(struct oh__load_worker *w)
+{
+    const struct oh_alloc *a = oh_alloc_default();
+
+    w->slots = slots_for(w->run, w->index);
+    /* Not cleared: a slot is made when it is used first, and most never are. */
+    w->ops = oh_alloc(a, w->slots * sizeof *w->ops);
+    w->idle = oh_alloc(a, w->slots * sizeof *w->idle);
+    w->stats = oh_alloc_zero(a, w->run->plan->n + 2, sizeof *w->stats);
+    w->answers = oh__pool_new(a, sizeof(struct oh__load_answer), w->slots, OH__ALARM_ANSWER);
+    w->wheel = oh__wheel_new(a, oh__clock_now());
+    w->hasher = oh__hasher_new();
+    return w->ops && w->idle && w->stats && w->answers && w->wheel && w->hasher ? OH_OK
+                                                                                : OH_E_NOMEM;
+}
+
+/* What is random in this run. */
+static int draw(struct oh__load_worker *w)
+{
+    int rc = oh__entropy(&w->key, sizeof w->key);
+
+    if (rc == OH_OK)
+        rc = oh__entropy(&w->run_id, sizeof w->run_id);
+    oh__load_hex_put(w->cnonce, w->key.k1, sizeof w->cnonce - 1);
+    return rc;
+}
+
+/* The contiguous part of the users that is this worker's. */
+static void share_users(struct oh__load_worker *w)
+{
+    uint64_t n = w->run->users->n;
+
+    w->user_n = (uint32_t)oh__load_share(n, w->index, w->run->workers_n);
+    for (unsigned i = 0; i < w->index; i++)
+        w->user_from += (uint32_t)oh__load_share(n, i, w->run->workers_n);
+}
+
+int oh__load_worker_new(struct oh__load_run *run, unsigned index, struct oh__load_worker **out,
+                        char *why, size_t cap)
+{
+    struct oh__load_worker *w = oh_alloc_zero(oh_alloc_default(), 1, sizeof *w);
+    struct oh_buf ip;
+    int rc;
+
+    snprintf(why, cap, "%s", oh_error_text(OH_E_NOMEM));
+    if (!w)
+        return OH_E_NOMEM;
+    w->run = run;
+    w->index = index;
+    oh_buf_init(&ip, w->ip, sizeof w->ip - 1);
+    oh_buf_host(&ip, &run->local);
+    share_users(w);
+    rc = make_tables(w);
+    if (rc == OH_OK)
+        rc = draw(w);
+    if (rc == OH_OK)
+        rc = oh__load_ops_init(w);
+    if (rc == OH_OK)
+        rc = open_sockets(w, why, cap);
+    if (rc != OH_OK) {
+        oh__load_worker_free(w);
+        return rc;
+    }
+    *out = w;
+    return OH_OK;
+}
+
+void oh__load_worker_free(struct oh__load_worker *w)
+{
+    const struct oh_alloc *a = oh_alloc_default();
+
+    if (!w)
+        return;
+    oh__net_free(w->net);
+    oh__net_close(w->shared);
+    oh__hasher_free(w->hasher);
+    oh__wheel_free(w->wheel);
+    oh__pool_free(w->answers);
+    oh_free(a, w->stats, (w->run->plan->n + 2) * sizeof *w->stats);
+    oh_free(a, w->idle, w->slots * sizeof *w->idle);
+    oh_free(a, w->ops, w->slots * sizeof *w->ops);
+    oh_free(a, w, sizeof *w);
+}
+
+/* ---- operations ---- */
+
+size_t oh__load_id_put(const struct oh__load_worker *w, const struct oh__load_op *op, char *out)
+{
+    oh__load_hex_put(out, w->run_id, RUN_DIGITS);
+    oh__load_hex_put(out + RUN_DIGITS, oh__load_slot(w, op), SLOT_DIGITS);
+    oh__load_hex_put(out + RUN_DIGITS + SLOT_DIGITS, op->gen, GEN_DIGITS);
+    return RUN_DIGITS + SLOT_DIGITS + GEN_DIGITS;
+}
+
+struct oh__load_op *oh__load_op_find(struct oh__load_worker *w, struct oh_span *rest)
+{
+    uint64_t run, slot, gen;
+    struct oh__load_op *op;
+
+    if (!oh__load_hex_get(rest, RUN_DIGITS, &run) || !oh__load_hex_get(rest, SLOT_DIGITS, &slot) ||
+        !oh__load_hex_get(rest, GEN_DIGITS, &gen))
+        return NULL;
+    if (run != w->run_id || slot >= w->slots_used)
+        return NULL;
+    op = &w->ops[slot];
+    return op->state != OH__OP_FREE && op->gen == gen ? op : NULL;
+}
+
+/* A slot that is all zeros but for its generation, or NULL when all are taken. */
+static struct oh__load_op *take_slot(struct oh__load_worker *w)
+{
+    struct oh__load_op *op;
+    uint32_t gen = 0;
+
+    if (w->idle_n) {
+        op = &w->ops[w->idle[--w->idle_n]];
+        gen = op->gen;
+    } else if (w->slots_used < w->slots) {
+        op = &w->ops[w->slots_used++];
+    } else {
+        return NULL;
+    }
+    memset(op, 0, offsetof(struct oh__load_op, room));
+    op->gen = gen + 1;
+    op->alarm.kind = OH__ALARM_OP;
+    w->in_flight++;
+    oh__load_live_add(&w->live.in_flight, 1);
+    return op;
+}
+
+static void give_slot(struct oh__load_worker *w, struct oh__load_op *op)
+{
+    oh__load_answer_drop(w, op);
+    oh__wheel_clear(w->wheel, &op->alarm.timer);
+    op->state = OH__OP_FREE;
+    w->idle[w->idle_n++] = oh__load_slot(w, op);
+    w->in_flight--;
+    oh__load_live_add(&w->live.in_flight, (uint64_t)-1);
+}
+
+void oh__load_op_done(struct oh__load_worker *w, struct oh__load_op *op, uint64_t now)
+{
+    struct oh__load_stats *s = oh__load_stats_of(w, op);
+    uint64_t took = now - op->due;
+
+    if (op->in_dialog) {
+        took = op->setup + (now - op->hung_up);
+        oh__hist_add(&s->setup, op->setup);
+        oh__hist_add(&s->teardown, now - op->hung_up);
+    }
+    oh__hist_add(&s->total, took);
+    s->completed++;
+    if (w->phase == OH__LOAD_RUNNING) {
+        const struct oh__load_plan *plan = w->run->plan;
+        unsigned step = oh__load_plan_at(plan, now - w->run->start);
+
+        if (now - w->run->start < plan->steps[step].until)
+            w->stats[step].in_time++;
+        w->last_done = now;
+        oh__load_live_add(&w->live.completed, 1);
+        oh__load_live_add(&w->live.latency, took);
+    }
+    give_slot(w, op);
+}
+
+/* Counts a failure, and ends the run when there are more than it may have. */
+static void count_failure(struct oh__load_worker *w, struct oh__load_stats *s)
+{
+    struct oh__load_run *run = w->run;
+
+    s->failed++;
+    if (w->phase == OH__LOAD_REGISTERING) {
+        atomic_store(&run->unregistered, 1);
+        w->fed = true;
+    }
+    if (w->phase != OH__LOAD_RUNNING)
+        return;
+    oh__load_live_add(&w->live.failed, 1);
+    w->last_done = oh__clock_now();
+    if (atomic_fetch_add(&run->failures, 1) + 1 > run->config->max_failures &&
+        atomic_load(&run->stop) == OH__LOAD_GO)
+        atomic_store(&run->stop, OH__LOAD_STOP_SOON);
+}
+
+void oh__load_op_refused(struct oh__load_worker *w, struct oh__load_op *op, unsigned code)
+{
+    struct oh__load_stats *s = oh__load_stats_of(w, op);
+
+    s->codes[code < OH__LOAD_CODES ? code : 0]++;
+    count_failure(w, s);
+    give_slot(w, op);
+}
+
+void oh__load_op_failed(struct oh__load_worker *w, struct oh__load_op *op,
+                        enum oh__load_failure why)
+{
+    struct oh__load_stats *s = oh__load_stats_of(w, op);
+
+    s->reasons[why]++;
+    count_failure(w, s);
+    give_slot(w, op);
+}
+
+/* ---- beginning what is due ---- */
+
+/* The users take turns; each calls the next one. */
+static void choose_users(struct oh__load_worker *w, struct oh__load_op *op)
+{
+    uint32_t turn = w->user_next++;
+
+    op->user = w->user_from + turn % w->user_n;
+    op->peer = w->user_from + (turn + 1) % w->user_n;
+    op->port = (uint8_t)(turn % w->run->config->ports);
+}
+
+static void begin(struct oh__load_worker *w, uint64_t due, uint64_t now, unsigned step)
+{
+    struct oh__load_stats *s = &w->stats[step];
+    struct oh__load_op *op = take_slot(w);
+
+    s->attempted++;
+    if (w->phase == OH__LOAD_RUNNING)
+        oh__load_live_add(&w->live.started, 1);
+    if (!op) {
+        s->reasons[OH__LOAD_FAIL_SLOTS]++;
+        count_failure(w, s);
+        return;
+    }
+    oh__hist_add(&s->lag, now - due);
+    op->due = due;
+    op->step = (uint16_t)step;
+    op->leaving = w->phase == OH__LOAD_LEAVING;
+    choose_users(w, op);
+    oh__load_op_begin(w, op, now);
+}
+
+/* Every user of this worker once. Returns when there is more to do. */
+static uint64_t feed_users(struct oh__load_worker *w, uint64_t now)
+{
+    unsigned step = w->run->plan->n + (w->phase == OH__LOAD_LEAVING);
+
+    while (!w->fed && w->user_next < w->user_n && w->in_flight < REGISTER_WINDOW)
+        begin(w, now, now, step);
+    if (w->user_next == w->user_n)
+        w->fed = true;
+    return OH__NEVER;
+}
+
+/* What the schedule says, whatever has become of the operations before. */
+static uint64_t feed_open(struct oh__load_worker *w, uint64_t now)
+{
+    uint64_t at;
+    unsigned step;
+
+    for (unsigned i = 0; i < BURST && !w->fed; i++) {
+        if (!oh__load_schedule_peek(&w->schedule, &at, &step)) {
+            w->fed = true;
+            break;
+        }
+        at += w->run->start;
+        if (at > now)
+            return at;
+        begin(w, at, now, step);
+        oh__load_schedule_take(&w->schedule);
+    }
+    return w->fed ? OH__NEVER : now;
+}
+
+/* Keeps the window full until time or count are over. */
+static uint64_t feed_closed(struct oh__load_worker *w, uint64_t now)
+{
+    const struct oh__load_plan *plan = w->run->plan;
+    uint64_t until = plan->steps[plan->n - 1].until, since;
+    unsigned step;
+
+    if (now < w->run->start)
+        return w->run->start;
+    since = now - w->run->start;
+    step = oh__load_plan_at(plan, since);
+    if (since >= until || w->left == 0) {
+        w->fed = true;
+        return OH__NEVER;
+    }
+    for (unsigned i = 0; w->in_flight < w->window && w->left > 0; i++) {
+        if (i == BURST)
+            return now;
+        begin(w, now, now, step);
+        w->left -= plan->steps[step].counted;
+    }
+    return until == OH__NEVER ? OH__NEVER : w->run->start + until;
+}
+
+static uint64_t feed(struct oh__load_worker *w, uint64_t now)
+{
+    uint64_t next;
+
+    if (w->fed)
+        return OH__NEVER;
+    if (w->phase != OH__LOAD_RUNNING)
+        return feed_users(w, now);
+    next = w->window ? feed_closed(w, now) : feed_open(w, now);
+    if (w->fed)
+        w->fed_at = now;
+    return next;
+}
+
+/* ---- ending early ---- */
+
+/* Hangs up what is up, or gives up everything. */
+static void sweep(struct oh__load_worker *w, uint64_t now, bool give_up)
+{
+    for (uint32_t i = 0; i < w->slots_used; i++) {
+        struct oh__load_op *op = &w->ops[i];
+
+        if (op->state == OH__OP_FREE)
+            continue;
+        if (give_up) {
+            oh__load_stats_of(w, op)->abandoned++;
+            give_slot(w, op);
+        } else if (op->state == OH__OP_HOLDING) {
+            oh__load_hang_up(w, op, now);
+        }
+    }
+}
+
+/* Does what the run's stop asks for; signing off goes on for a while even then. */
+static void heed_stop(struct oh__load_worker *w, uint64_t now, uint64_t phase_end)
+{
+    int stop = atomic_load_explicit(&w->run->stop, memory_order_relaxed);
+
+    if (w->phase == OH__LOAD_LEAVING) {
+        if (now < phase_end)
+            return;
+        stop = OH__LOAD_STOP_NOW;
+    }
+    if (stop == OH__LOAD_GO)
+        return;
+    if (!w->fed)
+        w->fed_at = now;
+    w->fed = true;
+    if (stop == OH__LOAD_STOP_NOW || !w->stopping)
+        sweep(w, now, stop == OH__LOAD_STOP_NOW);
+    w->stopping = true;
+}
+
+/* ---- the loop ---- */
+
+static void on_datagram(struct oh__load_worker *w, const struct oh__net_input *in, uint64_t now)
+{
+    struct oh_fault fault;
+    size_t used;
+    int rc = oh_msg_parse(in->bytes, OH_MSG_DATAGRAM, NULL, &w->msg, &used, &fault);
+
+    if (rc == OH_E_ABSENT)
+        return; /* a keep-alive */
+    if (rc == OH_OK)
+        rc = oh_msg_check(&w->msg, &fault);
+    if (rc != OH_OK)
+        w->bad++;
+    else if (w->msg.request)
+        oh__load_on_request(w, &w->msg, &in->flow, now);
+    else
+        oh__load_on_response(w, &w->msg, &in->flow, now);
+}
+
+/* A request could not be delivered: RFC 3261 18.4, without waiting for Timers B and F. */
+static void on_undelivered(struct oh__load_worker *w, uint64_t ticket)
+{
+    uint64_t slot = (ticket & UINT32_MAX) - 1;
+    struct oh__load_op *op = slot < w->slots_used ? &w->ops[slot] : NULL;
+
+    if (op && op->state == OH__OP_WAITING && op->gen == ticket >> 32)
+        oh__load_op_failed(w, op, OH__LOAD_FAIL_CONNECTION);
+}
+
+static void run_timers(struct oh__load_worker *w, uint64_t now)
+{
+    struct oh__timer *t;
+
+    while ((t = oh__wheel_take(w->wheel, now)) != NULL) {
+        struct oh__load_alarm *alarm = OH__CONTAINER(t, struct oh__load_alarm, timer);
+
+        if (alarm->kind == OH__ALARM_OP)
+            oh__load_on_timer(w, OH__CONTAINER(alarm, struct oh__load_op, alarm), now);
+        else
+            oh__load_on_answer_timer(w, OH__CONTAINER(alarm, struct oh__load_answer, alarm), now);
+    }
+}
+
+static void take_inputs(struct oh__load_worker *w)
+{
+    struct oh__net_input in;
+
+    while (oh__net_take(w->net, &in)) {
+        if (in.kind == OH__NET_DATAGRAM)
+            on_datagram(w, &in, oh__clock_now());
+        else if (in.kind == OH__NET_FAILED)
+            on_undelivered(w, in.ticket);
+    }
+}
+
+/* Runs one phase until everything is begun and nothing is under way. */
+static void run_phase(struct oh__load_worker *w, enum oh__load_phase phase)
+{
+    uint64_t end = oh__clock_now() + LEAVE_TIME, next, timer;
+
+    w->phase = phase;
+    w->fed = w->stopping = false;
+    w->user_next = 0;
+    for (;;) {
+        uint64_t now = oh__clock_now();
+
+        heed_stop(w, now, end);
+        next = feed(w, now);
+        run_timers(w, now);
+        if (w->fed && w->in_flight == 0)
+            break;
+        timer = oh__wheel_next(w->wheel);
+        next = timer < next ? timer : next;
+        if (phase == OH__LOAD_LEAVING && next > end)
+            next = end;
+        if (oh__net_wait(w->net, next) != OH_OK) {
+            atomic_store(&w->run->error, OH_E_IO);
+            sweep(w, now, true);
+            break;
+        }
+        take_inputs(w);
+    }
+    /* What was queued last is still in the arena: an ACK, say. */
+    oh__net_flush(w->net);
+}
+
+/* All workers begin together, at a time that one of them sets. */
+static void meet(struct oh__load_worker *w)
+{
+    pthread_barrier_t *gate = w->run->gate;
+
+    if (pthread_barrier_wait(gate) == PTHREAD_BARRIER_SERIAL_THREAD)
+        w->run->start = oh__clock_now() + LEAD_IN;
+    pthread_barrier_wait(gate);
+}
+
+void *oh__load_worker_main(void *worker)
+{
+    struct oh__load_worker *w = worker;
+    struct oh__load_run *run = w->run;
+    struct oh__net_stats stats;
+
+    prctl(PR_SET_TIMERSLACK, TIMER_SLACK, 0, 0, 0);
+    if (run->config->register_first)
+        run_phase(w, OH__LOAD_REGISTERING);
+    meet(w);
+    w->fed_at = w->last_done = run->start;
+    oh__load_schedule_init(&w->schedule, run->plan, w->index, run->workers_n);
+    w->window = (uint32_t)oh__load_share(run->config->window, w->index, run->workers_n);
+    w->left = run->plan->count == OH__NEVER
+                  ? OH__NEVER
+                  : oh__load_share(run->plan->count, w->index, run->workers_n);
+    if (!atomic_load(&run->unregistered) && !atomic_load(&run->error))
+        run_phase(w, OH__LOAD_RUNNING);
+    if (run->config->register_first && !atomic_load(&run->error))
+        run_phase(w, OH__LOAD_LEAVING);
+    oh__net_stats(w->net, &stats);
+    w->kernel_drops = stats.kernel_drops;
+    w->phase = OH__LOAD_ENDED;
+    atomic_fetch_add(&run->ended, 1);
+    oh__net_wake(run->desk);
+    return NULL;
+}

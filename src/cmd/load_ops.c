@@ -1,0 +1,388 @@
+/*
+ * The client side. One operation has one request under way at a time, and is
+ * its transaction: Timers A and B of an INVITE, E and F of the others (RFC 3261
+ * 17.1) are fields of the operation. A request is not kept but rendered again
+ * when it is to be repeated; all that it is made of stands in the operation.
+ *
+ * A branch is the cookie, the operation's id and the number of the transaction
+ * in it: a response finds its operation by index. The ACK of a 2xx has a
+ * branch of its own, told by a bit; that of a refusal has the INVITE's (RFC
+ * 3261 17.1.1.3) and is made out of the response alone, so it can still be
+ * sent for a refusal that is repeated when its operation is over.
+ */
+#include <stdio.h>
+
+#include "cmd/load.h"
+
+#define T1         (500 * OH__MS)
+#define T2         (4 * OH__SEC)
+#define TRIES_MAX  3
+#define ACK_TXN    0x80 /* added to the INVITE's number */
+#define TXN_DIGITS 2
+#define CSEQ_MAX   12
+
+#define COOKIE "z9hG4bK"
+#define VIA    "Via: SIP/2.0/UDP {self};branch=" COOKIE "{id}{txn};rport\r\nMax-Forwards: 70\r\n"
+#define AGENT  "User-Agent: offhook-load/" OH_VERSION_TEXT "\r\n"
+#define NOBODY "Content-Length: 0\r\n\r\n"
+#define CALL   "Call-ID: {id}@{ip}\r\nCSeq: {cseq} "
+#define FROM   "From: <{user}>;tag={id}\r\n"
+
+static const char *const TEXTS[OH__REQUEST_COUNT] = {
+    [OH__REQUEST_OPTIONS] = "OPTIONS {uri} SIP/2.0\r\n" VIA FROM "To: <{uri}>\r\n" CALL
+                            "OPTIONS\r\nContact: <sip:{name}@{self}>\r\n"
+                            "Accept: application/sdp\r\n{auth}" AGENT NOBODY,
+    [OH__REQUEST_REGISTER] = "REGISTER {uri} SIP/2.0\r\n" VIA FROM "To: <{user}>\r\n" CALL
+                             "REGISTER\r\nContact: <sip:{name}@{self}>\r\n"
+                             "Expires: {expires}\r\n{auth}" AGENT NOBODY,
+    [OH__REQUEST_MESSAGE] = "MESSAGE {uri} SIP/2.0\r\n" VIA FROM "To: <{peer}>\r\n" CALL
+                            "MESSAGE\r\n{auth}" AGENT "Content-Type: text/plain\r\n"
+                            "Content-Length: 17\r\n\r\nhello from a test",
+    [OH__REQUEST_INVITE] = "INVITE {uri} SIP/2.0\r\n" VIA FROM "To: <{peer}>\r\n" CALL
+                           "INVITE\r\nContact: <sip:{name}@{self}>\r\n"
+                           "Allow: INVITE, ACK, BYE, CANCEL, OPTIONS\r\n{auth}" AGENT
+                           "Content-Type: application/sdp\r\n"
+                           "Content-Length: {sdp_n}\r\n\r\n{sdp}",
+    [OH__REQUEST_CANCEL] = "CANCEL {uri} SIP/2.0\r\n" VIA FROM "To: <{peer}>\r\n" CALL
+                           "CANCEL\r\n" AGENT NOBODY,
+    [OH__REQUEST_ACK] = "ACK {uri} SIP/2.0\r\n" VIA "{routes}" FROM "To: {to}\r\n" CALL
+                        "ACK\r\n{auth}" AGENT NOBODY,
+    [OH__REQUEST_BYE] = "BYE {uri} SIP/2.0\r\n" VIA "{routes}" FROM "To: {to}\r\n" CALL
+                        "BYE\r\n{auth}" AGENT NOBODY,
+};
+
+int oh__load_ops_init(struct oh__load_worker *w)
+{
+    const struct oh__load_config *c = w->run->config;
+    const char *family = w->run->local.family == OH_FAMILY_IPV6 ? "IP6" : "IP4";
+    char bare[OH_ADDR_TEXT_MAX];
+    int n, rc = OH_OK;
+
+    oh_addr_host_text(&w->run->local, bare);
+    n = snprintf(w->sdp, sizeof w->sdp,
+                 "v=0\r\no=- 1 1 IN %s %s\r\ns=-\r\nc=IN %s %s\r\nt=0 0\r\n"
+                 "m=audio 49170 RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\n",
+                 family, bare, family, bare);
+    snprintf(w->sdp_n, sizeof w->sdp_n, "%d", n % 1000);
+    snprintf(w->expires, sizeof w->expires, "%u", c->expires);
+    snprintf(w->server_uri, sizeof w->server_uri, "sip:%s", c->domain);
+    for (unsigned i = 0; rc == OH_OK && i < OH__REQUEST_COUNT; i++)
+        rc = oh__load_template_compile(oh_span_str(TEXTS[i]), &w->templates[i]);
+    return rc;
+}
+
+/* ---- rooms ---- */
+
+static struct oh_span part(const struct oh__load_op *op, struct oh__load_part p)
+{
+    return oh_span(op->room + p.at, p.n);
+}
+
+/* Copies a text into the room to stay; false when it is full. */
+static bool keep(struct oh__load_op *op, struct oh_span text, struct oh__load_part *out)
+{
+    if (text.n > OH__LOAD_ROOM - (size_t)op->room_n)
+        return false;
+    *out = (struct oh__load_part){op->room_n, (uint16_t)text.n};
+    if (text.n)
+        memcpy(op->room + op->room_n, text.p, text.n);
+    op->room_n = (uint16_t)(op->room_n + text.n);
+    return true;
+}
+
+/* ---- rendering ---- */
+
+static enum oh__load_request request_of(enum oh_method method)
+{
+    switch (method) {
+    case OH_METHOD_REGISTER: return OH__REQUEST_REGISTER;
+    case OH_METHOD_MESSAGE: return OH__REQUEST_MESSAGE;
+    case OH_METHOD_INVITE: return OH__REQUEST_INVITE;
+    case OH_METHOD_BYE: return OH__REQUEST_BYE;
+    default: return OH__REQUEST_OPTIONS;
+    }
+}
+
+static struct oh_span uri_of(const struct oh__load_worker *w, const struct oh__load_op *op,
+                             enum oh__load_request request)
+{
+    switch (request) {
+    case OH__REQUEST_OPTIONS: return oh_span_str(w->server_uri);
+    case OH__REQUEST_REGISTER: return w->run->users->list[op->user].home;
+    case OH__REQUEST_ACK:
+    case OH__REQUEST_BYE: return part(op, op->uri);
+    default: return w->run->users->list[op->peer].aor;
+    }
+}
+
+/* Sends a request of an operation; it has a ticket when a failure to deliver it ends the operation.
+ */
+static void send(struct oh__load_worker *w, struct oh__load_op *op, enum oh__load_request request)
+{
+    const struct oh__load_user *user = &w->run->users->list[op->user];
+    bool of_invite = request == OH__REQUEST_ACK || request == OH__REQUEST_CANCEL;
+    bool in_dialog = request == OH__REQUEST_ACK || request == OH__REQUEST_BYE;
+    char id[OH__LOAD_ID_MAX], txn[TXN_DIGITS], digits[CSEQ_MAX];
+    struct oh_span v[OH__HOLE_COUNT];
+    struct oh_buf cseq, out;
+    uint64_t ticket = 0;
+
+    oh_buf_init(&cseq, digits, sizeof digits);
+    oh_buf_u64(&cseq, of_invite ? op->invite_cseq : op->cseq);
+    oh__load_hex_put(
+        txn, (of_invite ? op->invite_txn : op->txn) | (request == OH__REQUEST_ACK ? ACK_TXN : 0u),
+        TXN_DIGITS);
+    v[OH__HOLE_uri] = uri_of(w, op, request);
+    v[OH__HOLE_id] = oh_span(id, oh__load_id_put(w, op, id));
+    v[OH__HOLE_txn] = oh_span(txn, TXN_DIGITS);
+    v[OH__HOLE_self] = oh_span_str(w->self[op->port]);
+    v[OH__HOLE_ip] = oh_span_str(w->ip);
+    v[OH__HOLE_user] = user->aor;
+    v[OH__HOLE_name] = oh__load_user_name(user);
+    v[OH__HOLE_peer] = w->run->users->list[op->peer].aor;
+    v[OH__HOLE_cseq] = oh_buf_view(&cseq);
+    v[OH__HOLE_auth] = part(op, of_invite ? op->invite_auth : op->auth);
+    v[OH__HOLE_routes] = part(op, op->routes);
+    v[OH__HOLE_to] = part(op, op->to);
+    v[OH__HOLE_expires] = op->leaving ? OH_LIT("0") : oh_span_str(w->expires);
+    v[OH__HOLE_sdp] = oh_span_str(w->sdp);
+    v[OH__HOLE_sdp_n] = oh_span_str(w->sdp_n);
+    oh_buf_init(&out, w->out, sizeof w->out);
+    oh__load_template_render(&w->templates[request], v, &out);
+    if (out.full)
+        return; /* the time-out of the operation tells; no option makes a message that long */
+    struct oh_flow flow = {.peer = in_dialog ? op->next_hop : w->run->server,
+                           .listener = op->port,
+                           .transport = OH_TRANSPORT_UDP};
+
+    if (!of_invite)
+        ticket = (uint64_t)op->gen << 32 | (oh__load_slot(w, op) + 1);
+    oh__net_send(w->net, &flow, oh_buf_view(&out), ticket);
+}
+
+/* Begins a new transaction of the operation. */
+static void begin(struct oh__load_worker *w, struct oh__load_op *op, enum oh_method method,
+                  uint64_t now)
+{
+    enum oh__load_request request = request_of(method);
+    struct oh_buf b;
+
+    op->method = (uint8_t)method;
+    op->txn++;
+    op->cseq++;
+    op->first = now;
+    op->interval = T1;
+    op->provisional = false;
+    op->state = OH__OP_WAITING;
+    if (method == OH_METHOD_INVITE) {
+        op->invite_txn = op->txn;
+        op->invite_cseq = op->cseq;
+    }
+    oh_buf_init(&b, op->room + op->room_n, OH__LOAD_ROOM - (size_t)op->room_n);
+    oh__load_login_put(w, op->user, method, uri_of(w, op, request), &b);
+    if (b.full) {
+        oh__load_op_failed(w, op, OH__LOAD_FAIL_ROOM);
+        return;
+    }
+    op->auth = (struct oh__load_part){op->room_n, (uint16_t)b.n};
+    send(w, op, request);
+    oh__load_op_timer(w, op, now + T1);
+}
+
+void oh__load_op_begin(struct oh__load_worker *w, struct oh__load_op *op, uint64_t now)
+{
+    static const enum oh_method first[] = {
+        [OH__LOAD_OPTIONS] = OH_METHOD_OPTIONS,
+        [OH__LOAD_REGISTER] = OH_METHOD_REGISTER,
+        [OH__LOAD_MESSAGE] = OH_METHOD_MESSAGE,
+        [OH__LOAD_CALL] = OH_METHOD_INVITE,
+    };
+    enum oh_method method = w->phase == OH__LOAD_RUNNING ? first[w->run->config->kind]
+                                                         : OH_METHOD_REGISTER;
+
+    /* The binding must name the same port each time, or a user would have several. */
+    if (method == OH_METHOD_REGISTER)
+        op->port = (uint8_t)(op->user % w->run->config->ports);
+    begin(w, op, method, now);
+}
+
+void oh__load_hang_up(struct oh__load_worker *w, struct oh__load_op *op, uint64_t now)
+{
+    op->hung_up = now;
+    begin(w, op, OH_METHOD_BYE, now);
+}
+
+/* ---- responses ---- */
+
+static void put_row(struct oh_buf *b, const char *name, struct oh_span value)
+{
+    oh_buf_span(b, oh_span_str(name));
+    oh_buf_lit(b, ": ");
+    oh_buf_span(b, value);
+    oh_buf_lit(b, "\r\n");
+}
+
+/* The ACK of a refusal (RFC 3261 17.1.1.3); our INVITEs have the URI of their To as Request-URI. */
+static void ack_refusal(struct oh__load_worker *w, const struct oh_msg *m,
+                        const struct oh_flow *flow)
+{
+    struct oh_flow out = {
+        .peer = w->run->server, .listener = flow->listener, .transport = OH_TRANSPORT_UDP};
+    struct oh_buf b;
+
+    oh_buf_init(&b, w->out, sizeof w->out);
+    oh_buf_lit(&b, "ACK ");
+    oh_buf_span(&b, m->to.uri);
+    oh_buf_lit(&b, " SIP/2.0\r\nVia: SIP/2.0/UDP ");
+    oh_buf_span(&b, oh_span_str(w->self[flow->listener]));
+    oh_buf_lit(&b, ";branch=");
+    oh_buf_span(&b, m->via.branch);
+    oh_buf_lit(&b, ";rport\r\nMax-Forwards: 70\r\n");
+    put_row(&b, "From", oh_msg_value(m, OH_HEADER_FROM));
+    put_row(&b, "To", oh_msg_value(m, OH_HEADER_TO));
+    put_row(&b, "Call-ID", m->call_id);
+    oh_buf_lit(&b, "CSeq: ");
+    oh_buf_u64(&b, m->cseq);
+    oh_buf_lit(&b, " ACK\r\n" NOBODY);
+    if (!b.full)
+        oh__net_send(w->net, &out, oh_buf_view(&b), 0);
+}
+
+/* Keeps what the rest of the call needs of the 2xx. OH_OK, or why it cannot go on. */
+static int enter_dialog(struct oh__load_worker *w, struct oh__load_op *op, const struct oh_msg *m)
+{
+    char rows[OH__LOAD_ROOM];
+    struct oh__load_target target;
+    struct oh_buf routes;
+    int rc;
+
+    oh_buf_init(&routes, rows, sizeof rows);
+    rc = oh__load_dialog_read(m, &target, &routes);
+    if (rc != OH_OK)
+        return rc;
+    if (!m->to_tag.n)
+        return OH_E_ABSENT;
+    /* The ACK carries the credentials of its INVITE (RFC 3261 22.1), so they stay, too. */
+    op->invite_auth = op->auth;
+    op->room_n = (uint16_t)(op->room_n + op->auth.n);
+    if (!keep(op, target.uri, &op->uri) || !keep(op, oh_buf_view(&routes), &op->routes) ||
+        !keep(op, oh_msg_value(m, OH_HEADER_TO), &op->to))
+        return OH_E_LIMIT;
+    /* A name, or an address that is none of the laboratory's, is the server's to reach. */
+    bool usable = target.hop.family == w->run->server.family &&
+                  (oh__load_addr_is_near(&target.hop) ||
+                   oh_addr_same_host(&target.hop, &w->run->server));
+    op->next_hop = usable ? target.hop : w->run->server;
+    op->in_dialog = true;
+    return OH_OK;
+}
+
+static void on_answer(struct oh__load_worker *w, struct oh__load_op *op, const struct oh_msg *m,
+                      uint64_t now)
+{
+    uint64_t hold = w->run->config->hold;
+    int rc = enter_dialog(w, op, m);
+
+    if (rc != OH_OK) {
+        oh__load_op_failed(w, op, rc == OH_E_LIMIT ? OH__LOAD_FAIL_ROOM : OH__LOAD_FAIL_DIALOG);
+        return;
+    }
+    op->setup = now - op->due;
+    send(w, op, OH__REQUEST_ACK);
+    if (hold == 0 || w->stopping) {
+        oh__load_hang_up(w, op, now);
+        return;
+    }
+    op->state = OH__OP_HOLDING;
+    oh__load_op_timer(w, op, now + hold);
+}
+
+/* 401 and 407: once more with credentials. */
+static void on_challenge(struct oh__load_worker *w, struct oh__load_op *op, const struct oh_msg *m,
+                         uint64_t now)
+{
+    enum oh_method method = (enum oh_method)op->method;
+
+    if (op->tries >= TRIES_MAX ||
+        oh__load_login_learn(w, op->user, m, method, op->auth.n > 0) != OH_OK) {
+        oh__load_op_refused(w, op, m->status);
+        return;
+    }
+    op->tries++;
+    oh__load_stats_of(w, op)->challenges++;
+    begin(w, op, method, now);
+}
+
+/* The response to the current request. */
+static void on_current(struct oh__load_worker *w, struct oh__load_op *op, const struct oh_msg *m,
+                       uint64_t now)
+{
+    if (m->status < 200) {
+        /* Timer A ends, Timer E goes on with T2 (RFC 3261 17.1.1.2, 17.1.2.2). */
+        if (!op->provisional && op->method == OH_METHOD_INVITE)
+            oh__load_op_timer(w, op, op->first + w->run->config->timeout);
+        op->provisional = true;
+        op->interval = T2;
+    } else if (m->status == 401 || m->status == 407) {
+        on_challenge(w, op, m, now);
+    } else if (m->status >= 300) {
+        oh__load_op_refused(w, op, m->status);
+    } else if (op->method == OH_METHOD_INVITE) {
+        on_answer(w, op, m, now);
+    } else {
+        oh__load_op_done(w, op, now);
+    }
+}
+
+void oh__load_on_response(struct oh__load_worker *w, const struct oh_msg *m,
+                          const struct oh_flow *flow, uint64_t now)
+{
+    struct oh_span rest = oh_span_from(m->via.branch, sizeof COOKIE - 1);
+    bool invite = m->cseq_method == OH_METHOD_INVITE;
+    struct oh__load_op *op = oh__load_op_find(w, &rest);
+    uint64_t txn = 0;
+    bool ours = m->via.cookie && oh__load_hex_get(&rest, TXN_DIGITS, &txn) && !rest.n;
+
+    /* Repeated refusals, too: the server asks until it has an ACK. */
+    if (invite && ours && m->status >= 300)
+        ack_refusal(w, m, flow);
+    if (!ours || !op) {
+        w->stray += !ours || m->status >= 200;
+    } else if (op->state == OH__OP_WAITING && txn == op->txn && m->cseq_method == op->method) {
+        on_current(w, op, m, now);
+    } else if (invite && m->status / 100 == 2 && op->in_dialog && txn == op->invite_txn) {
+        send(w, op, OH__REQUEST_ACK);
+    }
+}
+
+/* ---- time ---- */
+
+static void give_up(struct oh__load_worker *w, struct oh__load_op *op)
+{
+    /* A phone that still rings must not ring for ever (RFC 3261 9.1). */
+    if (op->method == OH_METHOD_INVITE && op->provisional)
+        send(w, op, OH__REQUEST_CANCEL);
+    oh__load_op_failed(w, op, OH__LOAD_FAIL_TIMEOUT);
+}
+
+void oh__load_on_timer(struct oh__load_worker *w, struct oh__load_op *op, uint64_t now)
+{
+    uint64_t end = op->first + w->run->config->timeout, next;
+
+    if (op->state == OH__OP_HOLDING) {
+        oh__load_hang_up(w, op, now);
+        return;
+    }
+    if (now >= end) {
+        give_up(w, op);
+        return;
+    }
+    oh__load_stats_of(w, op)->retransmissions++;
+    oh__load_live_add(&w->live.retransmissions, 1);
+    send(w, op, request_of((enum oh_method)op->method));
+    op->interval *= 2;
+    if (op->method != OH_METHOD_INVITE && op->interval > T2)
+        op->interval = T2;
+    next = now + op->interval;
+    oh__load_op_timer(w, op, next < end ? next : end);
+}

@@ -1,0 +1,492 @@
+/*
+ * What came of a run, for people and for programs. The generator reports on
+ * itself as well: how late its own requests left, and what the kernel dropped
+ * before it could look, because a figure that hides its instrument is none.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include <offhook/status.h>
+
+#include "cmd/load.h"
+#include "cmd/output.h"
+
+#define NS_PER_S  1e9
+#define NS_PER_MS 1e6
+#define LATE      (5 * OH__MS) /* a 99th percentile of our own delay that is worth a warning */
+#define CELL      64
+
+static const char *const KINDS[] = {"options", "register", "message", "call"};
+
+const char *oh__load_failure_text(enum oh__load_failure f)
+{
+    static const char *const texts[OH__LOAD_FAIL_COUNT] = {
+#define TEXT(name, text) [OH__LOAD_FAIL_##name] = text,
+        OH__LOAD_FAILURES(TEXT)
+#undef TEXT
+    };
+
+    return texts[f];
+}
+
+const char *oh__load_failure_name(enum oh__load_failure f)
+{
+    static const char *const names[OH__LOAD_FAIL_COUNT] = {
+        [OH__LOAD_FAIL_TIMEOUT] = "timeout", [OH__LOAD_FAIL_CONNECTION] = "connection",
+        [OH__LOAD_FAIL_DIALOG] = "dialog",   [OH__LOAD_FAIL_ROOM] = "too_large",
+        [OH__LOAD_FAIL_SLOTS] = "not_sent",
+    };
+
+    return names[f];
+}
+
+void oh__load_stats_merge(struct oh__load_stats *s, const struct oh__load_stats *o)
+{
+    s->attempted += o->attempted;
+    s->completed += o->completed;
+    s->failed += o->failed;
+    s->abandoned += o->abandoned;
+    s->in_time += o->in_time;
+    s->retransmissions += o->retransmissions;
+    s->challenges += o->challenges;
+    for (unsigned i = 0; i < OH__LOAD_CODES; i++)
+        s->codes[i] += o->codes[i];
+    for (unsigned i = 0; i < OH__LOAD_FAIL_COUNT; i++)
+        s->reasons[i] += o->reasons[i];
+    oh__hist_merge(&s->total, &o->total);
+    oh__hist_merge(&s->setup, &o->setup);
+    oh__hist_merge(&s->teardown, &o->teardown);
+    oh__hist_merge(&s->lag, &o->lag);
+}
+
+/* ---- putting together ---- */
+
+/* When the run was over, in ns since its start: by plan, by count, or because it was stopped. */
+static uint64_t end_of(const struct oh__load_run *run)
+{
+    const struct oh__load_plan *plan = run->plan;
+    uint64_t until = plan->steps[plan->n - 1].until, fed = 0, last = 0;
+
+    for (unsigned i = 0; i < run->workers_n; i++) {
+        const struct oh__load_worker *w = run->workers[i];
+
+        fed = w->fed_at > fed ? w->fed_at : fed;
+        last = w->last_done > last ? w->last_done : last;
+    }
+    /* In a closed loop the last operations belong to the time, in an open one only the plan does.
+     */
+    if (run->config->window && last > fed)
+        fed = last;
+    fed = fed > run->start ? fed - run->start : 0;
+    if (fed < until && (run->config->window || atomic_load(&run->stop) != OH__LOAD_GO))
+        return fed;
+    return until;
+}
+
+static bool is_held(const struct oh__load_run *run, const struct oh__load_stats *s)
+{
+    return s->failed == 0 && s->abandoned == 0 &&
+           oh__hist_at(&s->total, 0.99) <= run->config->p99_max;
+}
+
+/* Adds a step's figures of all workers; NULL steps (not reached, warm-up) leave no result. */
+static int add_step(const struct oh__load_run *run, unsigned i, uint64_t end,
+                    struct oh__load_report *out)
+{
+    const struct oh__load_step *step = &run->plan->steps[i];
+    struct oh__load_result *r = &out->steps[out->n];
+    uint64_t until = step->until < end ? step->until : end;
+
+    if (!step->counted || until <= step->from)
+        return OH_OK;
+    r->stats = oh_alloc_zero(oh_alloc_default(), 1, sizeof *r->stats);
+    if (!r->stats)
+        return OH_E_NOMEM;
+    out->n++;
+    for (unsigned k = 0; k < run->workers_n; k++)
+        oh__load_stats_merge(r->stats, &run->workers[k]->stats[i]);
+    r->step = step;
+    r->seconds = (double)(until - step->from) / NS_PER_S;
+    r->achieved = (double)r->stats->in_time / r->seconds;
+    r->held = is_held(run, r->stats);
+    out->seconds += r->seconds;
+    oh__load_stats_merge(&out->all, r->stats);
+    return OH_OK;
+}
+
+int oh__load_report_make(const struct oh__load_run *run, struct oh__load_report *out)
+{
+    uint64_t end = end_of(run);
+    bool all_held = true;
+    int rc = OH_OK;
+
+    memset(out, 0, sizeof *out);
+    out->run = run;
+    for (unsigned i = 0; rc == OH_OK && i < run->plan->n; i++)
+        rc = add_step(run, i, end, out);
+    if (rc != OH_OK) {
+        oh__load_report_done(out);
+        return rc;
+    }
+    for (unsigned k = 0; k < run->workers_n; k++) {
+        out->bad += run->workers[k]->bad;
+        out->stray += run->workers[k]->stray;
+        out->kernel_drops += run->workers[k]->kernel_drops;
+    }
+    for (unsigned i = 0; i < out->n; i++) {
+        all_held = all_held && out->steps[i].held;
+        if (all_held)
+            out->best = out->steps[i].step->rate;
+    }
+    return OH_OK;
+}
+
+void oh__load_report_done(struct oh__load_report *report)
+{
+    for (unsigned i = 0; i < report->n; i++)
+        oh_free(oh_alloc_default(), report->steps[i].stats, sizeof *report->steps[i].stats);
+    report->n = 0;
+}
+
+static double achieved(const struct oh__load_report *r)
+{
+    return r->seconds > 0 ? (double)r->all.in_time / r->seconds : 0;
+}
+
+int oh__load_report_status(const struct oh__load_report *report)
+{
+    const struct oh__load_stats *s = &report->all;
+
+    /* A ramp looks for the rate that is too much; it has failed when it found none that is not. */
+    if (report->run->config->ramp_to > 0 && report->best > 0)
+        return OH__EXIT_OK;
+    if (s->failed == 0)
+        return s->completed || report->run->config->ramp_to <= 0 ? OH__EXIT_OK
+                                                                 : OH__EXIT_UNEXPECTED;
+    for (unsigned i = 0; i < OH__LOAD_CODES; i++)
+        if (s->codes[i])
+            return OH__EXIT_UNEXPECTED;
+    if (s->reasons[OH__LOAD_FAIL_DIALOG] || s->reasons[OH__LOAD_FAIL_ROOM])
+        return OH__EXIT_UNEXPECTED;
+    return s->reasons[OH__LOAD_FAIL_CONNECTION] ? OH__EXIT_CONNECTION : OH__EXIT_TIMEOUT;
+}
+
+/* ---- for people ---- */
+
+/* Writes a rate without digits that say nothing. */
+static const char *rate_text(double rate, char out[CELL])
+{
+    snprintf(out, CELL, rate < 100 ? "%.1f/s" : "%.0f/s", rate);
+    return out;
+}
+
+static const char *ms_text(uint64_t ns, char out[CELL])
+{
+    double ms = (double)ns / NS_PER_MS;
+
+    snprintf(out, CELL, ms < 10 ? "%.3f" : ms < 1000 ? "%.2f" : "%.0f", ms);
+    return out;
+}
+
+static void add_number(struct oh__sheet *t, uint64_t n)
+{
+    char cell[CELL];
+
+    snprintf(cell, sizeof cell, "%llu", (unsigned long long)n);
+    oh__sheet_add(t, cell);
+}
+
+static void add_ms(struct oh__sheet *t, uint64_t ns)
+{
+    char cell[CELL];
+
+    oh__sheet_add(t, ms_text(ns, cell));
+}
+
+static void print_head(const struct oh__load_report *r, FILE *to)
+{
+    const struct oh__load_config *c = r->run->config;
+    char addr[OH_ADDR_TEXT_MAX], from[CELL], end[CELL];
+
+    oh_addr_text(&r->run->server, addr);
+    fprintf(to, "%s to udp:%s, ", KINDS[c->kind], addr);
+    if (c->window)
+        fprintf(to, "%u in flight", c->window);
+    else if (c->ramp_to > 0)
+        fprintf(to, "%s to %s in %u steps", rate_text(c->rate, from), rate_text(c->ramp_to, end),
+                c->ramp_steps);
+    else
+        fprintf(to, "%s", rate_text(c->rate, from));
+    fprintf(to, ", %.1f s, %u user%s, %u thread%s, %u port%s each\n\n", r->seconds,
+            r->run->users->n, r->run->users->n == 1 ? "" : "s", r->run->workers_n,
+            r->run->workers_n == 1 ? "" : "s", c->ports, c->ports == 1 ? "" : "s");
+}
+
+static void print_failures(const struct oh__load_stats *s, FILE *to)
+{
+    for (unsigned i = 0; i < OH__LOAD_CODES; i++)
+        if (s->codes[i])
+            fprintf(to, "  %-40s %12llu\n", oh_status_phrase(i), (unsigned long long)s->codes[i]);
+    for (unsigned i = 0; i < OH__LOAD_FAIL_COUNT; i++)
+        if (s->reasons[i])
+            fprintf(to, "  %-40s %12llu\n", oh__load_failure_text((enum oh__load_failure)i),
+                    (unsigned long long)s->reasons[i]);
+}
+
+static void print_counts(const struct oh__load_report *r, FILE *to)
+{
+    const struct oh__load_stats *s = &r->all;
+    char rate[CELL];
+
+    fprintf(to, "attempted        %12llu\n", (unsigned long long)s->attempted);
+    fprintf(to, "completed        %12llu   %s\n", (unsigned long long)s->completed,
+            rate_text(achieved(r), rate));
+    fprintf(to, "failed           %12llu\n", (unsigned long long)s->failed);
+    print_failures(s, to);
+    if (s->abandoned)
+        fprintf(to, "given up at stop %12llu\n", (unsigned long long)s->abandoned);
+    fprintf(to, "retransmissions  %12llu\n", (unsigned long long)s->retransmissions);
+    if (s->challenges)
+        fprintf(to, "challenges met   %12llu\n", (unsigned long long)s->challenges);
+    if (r->bad || r->stray)
+        fprintf(to, "received besides %12llu   not SIP, and %llu to nothing of ours\n",
+                (unsigned long long)r->bad, (unsigned long long)r->stray);
+    fputc('\n', to);
+}
+
+static void add_latency(struct oh__sheet *t, const char *name, const struct oh__hist *h)
+{
+    oh__sheet_add(t, name);
+    add_ms(t, oh__hist_mean(h));
+    add_ms(t, oh__hist_at(h, 0.5));
+    add_ms(t, oh__hist_at(h, 0.9));
+    add_ms(t, oh__hist_at(h, 0.99));
+    add_ms(t, oh__hist_at(h, 0.999));
+    add_ms(t, h->max);
+}
+
+static void print_latencies(const struct oh__load_report *r, FILE *to)
+{
+    static const char *const heads[] = {"latency, ms", "mean", "p50", "p90", "p99", "p99.9", "max"};
+    struct oh__sheet t;
+
+    oh__sheet_init(&t, 7, heads);
+    add_latency(&t, KINDS[r->run->config->kind], &r->all.total);
+    if (r->run->config->kind == OH__LOAD_CALL) {
+        add_latency(&t, "  INVITE to 200", &r->all.setup);
+        add_latency(&t, "  BYE to 200", &r->all.teardown);
+    }
+    add_latency(&t, "own delay", &r->all.lag);
+    oh__sheet_print(&t, to);
+    oh__sheet_done(&t);
+}
+
+static void print_steps(const struct oh__load_report *r, FILE *to)
+{
+    static const char *const heads[] = {"rate",   "achieved", "failed", "retransmitted",
+                                        "p50 ms", "p99 ms",   "max ms", "held"};
+    char cell[CELL];
+    struct oh__sheet t;
+
+    oh__sheet_init(&t, 8, heads);
+    for (unsigned i = 0; i < r->n; i++) {
+        const struct oh__load_result *s = &r->steps[i];
+
+        oh__sheet_add(&t, rate_text(s->step->rate, cell));
+        oh__sheet_add(&t, rate_text(s->achieved, cell));
+        add_number(&t, s->stats->failed);
+        add_number(&t, s->stats->retransmissions);
+        add_ms(&t, oh__hist_at(&s->stats->total, 0.5));
+        add_ms(&t, oh__hist_at(&s->stats->total, 0.99));
+        add_ms(&t, s->stats->total.max);
+        oh__sheet_add(&t, s->held ? "yes" : "no");
+    }
+    fputc('\n', to);
+    oh__sheet_print(&t, to);
+    oh__sheet_done(&t);
+    fputc('\n', to);
+    if (r->best > 0)
+        fprintf(to, "highest rate held: %s", rate_text(r->best, cell));
+    else
+        fprintf(to, "no rate was held");
+    fprintf(to, " (nothing failed, p99 within %s ms)\n", ms_text(r->run->config->p99_max, cell));
+}
+
+/* What makes the figures less than they look. */
+static void print_warnings(const struct oh__load_report *r, FILE *to)
+{
+    uint64_t late = oh__hist_at(&r->all.lag, 0.99);
+    char cell[CELL];
+
+    if (atomic_load(&r->run->stop) != OH__LOAD_GO)
+        fprintf(to, "\nThe run was stopped before its end.\n");
+    if (late > LATE)
+        fprintf(
+            to,
+            "\nThis program itself was late: 1 %% of its requests left %s ms or more behind "
+            "their time.\nThe latencies include that; use more --threads, or another machine.\n",
+            ms_text(late, cell));
+    if (r->kernel_drops)
+        fprintf(to,
+                "\nThe kernel dropped %llu datagrams for this program before it could read them: "
+                "use more --threads\nor --ports, or raise net.core.rmem_max.\n",
+                (unsigned long long)r->kernel_drops);
+}
+
+void oh__load_report_text(const struct oh__load_report *report, FILE *to)
+{
+    print_head(report, to);
+    print_counts(report, to);
+    print_latencies(report, to);
+    if (report->run->config->ramp_to > 0)
+        print_steps(report, to);
+    print_warnings(report, to);
+}
+
+/* ---- for programs ---- */
+
+static void set_integer(json_t *o, const char *key, uint64_t n)
+{
+    json_object_set_new(o, key, json_integer((json_int_t)n));
+}
+
+static void set_ms(json_t *o, const char *key, uint64_t ns)
+{
+    json_object_set_new(o, key, json_real((double)ns / NS_PER_MS));
+}
+
+static json_t *json_latency(const struct oh__hist *h)
+{
+    json_t *o = json_object();
+
+    set_ms(o, "mean", oh__hist_mean(h));
+    set_ms(o, "p50", oh__hist_at(h, 0.5));
+    set_ms(o, "p90", oh__hist_at(h, 0.9));
+    set_ms(o, "p99", oh__hist_at(h, 0.99));
+    set_ms(o, "p999", oh__hist_at(h, 0.999));
+    set_ms(o, "max", h->max);
+    return o;
+}
+
+static json_t *json_failures(const struct oh__load_stats *s)
+{
+    json_t *o = json_object(), *codes = json_object(), *reasons = json_object();
+    char key[CELL];
+
+    for (unsigned i = 0; i < OH__LOAD_CODES; i++) {
+        if (!s->codes[i])
+            continue;
+        snprintf(key, sizeof key, "%u", i);
+        set_integer(codes, key, s->codes[i]);
+    }
+    for (unsigned i = 0; i < OH__LOAD_FAIL_COUNT; i++)
+        if (s->reasons[i])
+            set_integer(reasons, oh__load_failure_name((enum oh__load_failure)i), s->reasons[i]);
+    json_object_set_new(o, "codes", codes);
+    json_object_set_new(o, "reasons", reasons);
+    return o;
+}
+
+/* What a step and the whole run have in common. */
+static void set_figures(json_t *o, const struct oh__load_stats *s, double seconds, double rate,
+                        bool call)
+{
+    json_object_set_new(o, "seconds", json_real(seconds));
+    json_object_set_new(o, "achieved_rate", json_real(rate));
+    set_integer(o, "attempted", s->attempted);
+    set_integer(o, "completed", s->completed);
+    set_integer(o, "failed", s->failed);
+    set_integer(o, "abandoned", s->abandoned);
+    set_integer(o, "retransmissions", s->retransmissions);
+    set_integer(o, "challenges", s->challenges);
+    json_object_set_new(o, "failures", json_failures(s));
+    json_object_set_new(o, "latency_ms", json_latency(&s->total));
+    if (call) {
+        json_object_set_new(o, "setup_ms", json_latency(&s->setup));
+        json_object_set_new(o, "teardown_ms", json_latency(&s->teardown));
+    }
+    json_object_set_new(o, "own_delay_ms", json_latency(&s->lag));
+}
+
+static json_t *json_steps(const struct oh__load_report *r, bool call)
+{
+    json_t *steps = json_array();
+
+    for (unsigned i = 0; i < r->n; i++) {
+        json_t *o = json_object();
+
+        json_object_set_new(o, "rate", json_real(r->steps[i].step->rate));
+        json_object_set_new(o, "held", json_boolean(r->steps[i].held));
+        set_figures(o, r->steps[i].stats, r->steps[i].seconds, r->steps[i].achieved, call);
+        json_array_append_new(steps, o);
+    }
+    return steps;
+}
+
+json_t *oh__load_report_json(const struct oh__load_report *r)
+{
+    const struct oh__load_config *c = r->run->config;
+    char addr[OH_ADDR_TEXT_MAX];
+    json_t *o = json_object();
+
+    oh_addr_text(&r->run->server, addr);
+    set_integer(o, "schema_version", OH__SCHEMA_VERSION);
+    json_object_set_new(o, "kind", json_string(KINDS[c->kind]));
+    json_object_set_new(o, "server", json_string(addr));
+    json_object_set_new(o, "transport", json_string("udp"));
+    json_object_set_new(o, "domain", json_string(c->domain));
+    json_object_set_new(o, "rate", c->window ? json_null() : json_real(c->rate));
+    json_object_set_new(o, "window", c->window ? json_integer(c->window) : json_null());
+    set_integer(o, "users", r->run->users->n);
+    set_integer(o, "threads", r->run->workers_n);
+    set_integer(o, "ports", c->ports);
+    json_object_set_new(o, "stopped", json_boolean(atomic_load(&r->run->stop) != OH__LOAD_GO));
+    set_figures(o, &r->all, r->seconds, achieved(r), c->kind == OH__LOAD_CALL);
+    set_integer(o, "received_bad", r->bad);
+    set_integer(o, "received_stray", r->stray);
+    set_integer(o, "kernel_drops", r->kernel_drops);
+    if (c->ramp_to > 0) {
+        json_object_set_new(o, "p99_max_ms", json_real((double)c->p99_max / NS_PER_MS));
+        json_object_set_new(o, "highest_rate_held", r->best > 0 ? json_real(r->best) : json_null());
+        json_object_set_new(o, "steps", json_steps(r, c->kind == OH__LOAD_CALL));
+    }
+    return o;
+}
+
+/* ---- while it runs ---- */
+
+static struct oh__load_glance glance(const struct oh__load_run *run)
+{
+    struct oh__load_glance g = {0};
+
+    for (unsigned i = 0; i < run->workers_n; i++) {
+        const struct oh__load_live *l = &run->workers[i]->live;
+
+        g.started += atomic_load_explicit(&l->started, memory_order_relaxed);
+        g.completed += atomic_load_explicit(&l->completed, memory_order_relaxed);
+        g.failed += atomic_load_explicit(&l->failed, memory_order_relaxed);
+        g.retransmissions += atomic_load_explicit(&l->retransmissions, memory_order_relaxed);
+        g.latency += atomic_load_explicit(&l->latency, memory_order_relaxed);
+        g.in_flight += atomic_load_explicit(&l->in_flight, memory_order_relaxed);
+    }
+    return g;
+}
+
+void oh__load_live_line(const struct oh__load_run *run, struct oh__load_glance *last, double since,
+                        double elapsed, FILE *to)
+{
+    struct oh__load_glance now = glance(run);
+    uint64_t done = now.completed - last->completed;
+    char begun[CELL], ended[CELL], mean[CELL];
+
+    fprintf(to,
+            "\r%5.0f s  begun %s  completed %s  mean %s ms  in flight %llu  failed %llu  "
+            "retransmitted %llu\033[K",
+            elapsed, rate_text((double)(now.started - last->started) / since, begun),
+            rate_text((double)done / since, ended),
+            ms_text(done ? (now.latency - last->latency) / done : 0, mean),
+            (unsigned long long)now.in_flight, (unsigned long long)now.failed,
+            (unsigned long long)now.retransmissions);
+    fflush(to);
+    *last = now;
+}
