@@ -179,16 +179,26 @@ uint64_t oh__load_share(uint64_t n, unsigned index, unsigned of);
 
 /* ---- templates, load_text.c ---- */
 
-/* The places of a template: {name} in its text. */
-#define OH__LOAD_HOLES(X)                                                                   \
-    X(uri)                                                                                  \
-    X(id)                                                                                   \
-    X(txn)                                                                                  \
-    X(self) X(ip) X(user) X(name) X(peer) X(cseq) X(auth) X(routes) X(to) X(expires) X(sdp) \
-        X(sdp_n)
+/* The places of a template, {name} in its text, and what is put there. */
+#define OH__LOAD_HOLES(X)                   \
+    X(uri, "the Request-URI")               \
+    X(id, "the operation")                  \
+    X(txn, "the transaction in it")         \
+    X(self, "our address and port")         \
+    X(ip, "our address as a host")          \
+    X(user, "who asks, as a URI")           \
+    X(name, "the same, only the name")      \
+    X(peer, "who is asked, as a URI")       \
+    X(cseq, "the number of CSeq")           \
+    X(auth, "rows with credentials")        \
+    X(routes, "rows with routes")           \
+    X(to, "the value of To, with its tag")  \
+    X(expires, "seconds of a registration") \
+    X(sdp, "a session description")         \
+    X(sdp_n, "its length")
 
 enum oh__load_hole {
-#define OH__LOAD_HOLE_ENUM(name) OH__HOLE_##name,
+#define OH__LOAD_HOLE_ENUM(name, what) OH__HOLE_##name,
     OH__LOAD_HOLES(OH__LOAD_HOLE_ENUM)
 #undef OH__LOAD_HOLE_ENUM
         OH__HOLE_COUNT
@@ -547,8 +557,9 @@ void oh__load_logins_free(struct oh__load_login *logins, uint32_t n);
 
 /*
  * Learns the first challenge that we can answer from a 401 or 407 (RFC 8760 2.4). OH_OK;
- * OH_E_ABSENT when there is none or the user has no password; OH_E_DENIED when it refuses what we
- * have just answered with the same nonce; OH_E_LIMIT when it is longer than we keep.
+ * OH_E_ABSENT when there is none or the user has no password; OH_E_DENIED when the request had
+ * answered a challenge already and this one does not say that the nonce was stale; OH_E_LIMIT when
+ * it is longer than we keep; OH_E_UNSUPPORTED.
  */
 int oh__load_login_learn(struct oh__load_worker *w, uint32_t user, const struct oh_msg *m,
                          enum oh_method method, bool answered);

@@ -88,11 +88,10 @@ int oh__load_login_learn(struct oh__load_worker *w, uint32_t user, const struct 
         return OH_E_ABSENT;
     if (c.realm.n > REALM_MAX || c.nonce.n > NONCE_MAX || c.opaque.n > OPAQUE_MAX)
         return OH_E_LIMIT;
-    l = &w->run->users->logins[user];
-    /* Asked again without "stale" after an answer: the password is wrong (RFC 3261 22.2). */
-    if (answered && u->known && !c.stale && l->proxy == proxy &&
-        oh_span_eq(c.nonce, oh_span(l->nonce, l->nonce_n)))
+    /* A fresh nonce was answered, and still not "stale": the password is wrong (RFC 3261 22.2). */
+    if (answered && !c.stale)
         return OH_E_DENIED;
+    l = &w->run->users->logins[user];
     rc = make_ha1(w->hasher, u, &c, l);
     if (rc != OH_OK)
         return rc;

@@ -216,9 +216,10 @@ void oh__load_op_done(struct oh__load_worker *w, struct oh__load_op *op, uint64_
     s->completed++;
     if (w->phase == OH__LOAD_RUNNING) {
         const struct oh__load_plan *plan = w->run->plan;
-        unsigned step = oh__load_plan_at(plan, now - w->run->start);
+        uint64_t at = op->due + took - w->run->start; /* as if the call had not been held */
+        unsigned step = oh__load_plan_at(plan, at);
 
-        if (now - w->run->start < plan->steps[step].until)
+        if (at < plan->steps[step].until)
             w->stats[step].in_time++;
         w->last_done = now;
         oh__load_live_add(&w->live.completed, 1);

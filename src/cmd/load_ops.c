@@ -304,7 +304,7 @@ static void on_challenge(struct oh__load_worker *w, struct oh__load_op *op, cons
     enum oh_method method = (enum oh_method)op->method;
 
     if (op->tries >= TRIES_MAX ||
-        oh__load_login_learn(w, op->user, m, method, op->auth.n > 0) != OH_OK) {
+        oh__load_login_learn(w, op->user, m, method, op->tries > 0) != OH_OK) {
         oh__load_op_refused(w, op, m->status);
         return;
     }

@@ -10,7 +10,7 @@
 
 static enum oh__load_hole hole_of(struct oh_span name)
 {
-#define NAME(hole) [OH__HOLE_##hole] = #hole,
+#define NAME(hole, what) [OH__HOLE_##hole] = #hole,
     static const char *const names[OH__HOLE_COUNT] = {OH__LOAD_HOLES(NAME)};
 #undef NAME
 
