@@ -13,8 +13,12 @@
 
 /* X(name): one file of cases each. */
 #define CHAPTERS(X) \
+    X(syntax)       \
+    X(uri)          \
     X(torture)      \
     X(registrar)    \
+    X(proxy)        \
+    X(forking)      \
     X(redirect)     \
     X(auth)         \
     X(overload)
