@@ -420,7 +420,7 @@ static void unforwardable(struct oh__serve *s, struct oh__context *c, struct oh_
                           unsigned code)
 {
     s->stats.responses_dropped++;
-    oh__branch_fail(s, c, b, code < 300 || challenges(code) ? 502 : code);
+    oh__branch_fail(s, c, b, code < 400 || challenges(code) ? 502 : code);
     oh__context_advance(s, c);
 }
 
