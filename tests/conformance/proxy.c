@@ -566,6 +566,27 @@ static void unmatched_responses(struct world *w)
     answer(alice, "486");
 }
 
+/* A phone that answers without the caller's Via must not leave the caller waiting for ever. */
+static void final_without_via(struct world *w)
+{
+    static const char *const starts[] = {"486 Busy", "407 Who", "302 There"};
+    struct peer *alice = caller(w), *bob = phone(w, PHONE, "bob");
+
+    for (unsigned i = 0; i < 3; i++) {
+        const struct oh_msg *m = call(alice, bob, "");
+
+        peer_send(bob,
+                  "SIP/2.0 %s\nVia: %s\nFrom: <sip:a@b>;tag=1\nTo: <sip:c@d>;tag=2\n"
+                  "Call-ID: %s\nCSeq: 1 INVITE\nContent-Length: 0\n\n",
+                  starts[i], value(m, OH_HEADER_VIA, 0), text_of(m->call_id));
+        peer_expect(alice, "100");
+        m = peer_expect(alice, "");
+        check_reply(alice, m);
+        CHECK_SAY(w, m->status >= 400, "%u", m->status);
+        peer_ack(alice, m);
+    }
+}
+
 static void replayed_response(struct world *w)
 {
     struct peer *alice = caller(w), *bob = phone(w, PHONE, "bob");
@@ -754,6 +775,8 @@ static const struct conformance_case cases[] = {
     CASE("PRX-017", "a strict router downstream", strict_downstream),
     CASE("PRX-019", "one 100 of our own, and none of others", hundred),
     CASE("PRX-020", "responses that match nothing are dropped", unmatched_responses),
+    CASE("PRX-020", "a final without the caller's Via is no end without an answer",
+         final_without_via),
     CASE("PRX-020 PRX-035", "a replayed response is dropped", replayed_response),
     CASE("PRX-020 PRX-037", "our Via goes, everything else stays", own_via_removed),
     CASE("PRX-037", "received and rport of other hops are kept", other_hops_kept),
