@@ -16,6 +16,7 @@
     X(syntax)       \
     X(uri)          \
     X(torture)      \
+    X(transport)    \
     X(registrar)    \
     X(proxy)        \
     X(forking)      \
