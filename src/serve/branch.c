@@ -143,10 +143,23 @@ static unsigned status_of(int err)
     }
 }
 
+/*
+ * What listens on loopback trusts whoever can reach it. From outside only the policy leads there,
+ * and a dialog that it has led there; not a URI, name or redirection that somebody thought up.
+ */
+static bool walled_off(const struct oh__context *c, const struct oh__proxy_branch *b,
+                       const struct oh_addr *addr)
+{
+    return oh_addr_is_loopback(addr) && !b->chosen && !c->in_dialog &&
+           !oh_addr_is_loopback(&c->flow.local);
+}
+
 /* Takes the flow to an address of the hop. */
 static unsigned take_address(struct oh__serve *s, struct oh__context *c, struct oh__proxy_branch *b,
                              struct oh_addr addr)
 {
+    if (walled_off(c, b, &addr))
+        return status_of(OH_E_DENIED);
     addr.port = b->hop.port;
     int err = oh__target_flow(s->env->settings, &c->flow, b->hop.transport, &addr, &b->flow);
 

@@ -204,6 +204,7 @@ int oh__context_add(struct oh__serve *s, struct oh__context *c,
     *b = (struct oh__proxy_branch){.state = OH__BRANCH_WAITING,
                                    .bound = candidate->bound,
                                    .own = candidate->own,
+                                   .chosen = candidate->chosen,
                                    .q = candidate->q,
                                    .c_at = OH__NEVER,
                                    .flow = candidate->flow,
@@ -218,13 +219,15 @@ int oh__context_add(struct oh__serve *s, struct oh__context *c,
 
 const struct oh_msg *oh__context_msg(struct oh__serve *s, const struct oh__context *c)
 {
+    /* It came in under the limits of its listener, which the configuration may have raised. */
+    static const struct oh_msg_limits none = {UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX};
     struct oh_msg *m = oh_arena_take(&s->arena, sizeof *m);
     struct oh_fault fault;
     size_t used;
 
     /* What passed the first check passes the second one; only memory may be short. */
     if (!m ||
-        oh_msg_parse(oh_span(c->held, c->msg_n), OH_MSG_DATAGRAM, NULL, m, &used, &fault) !=
+        oh_msg_parse(oh_span(c->held, c->msg_n), OH_MSG_DATAGRAM, &none, m, &used, &fault) !=
             OH_OK ||
         oh_msg_check(m, &fault) != OH_OK)
         return NULL;

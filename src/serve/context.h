@@ -35,6 +35,7 @@ struct oh__proxy_branch {
     uint8_t state;         /* enum oh__branch_state */
     bool bound;            /* flow is a binding's or a token's: used at any size, without look-up */
     bool own;              /* a phone of a user of ours: its 3xx may be followed */
+    bool chosen;           /* the policy named it */
     bool stopped;          /* a CANCEL of ours is on its way or remembered */
     bool expired;          /* stopped because Timer C or the ring time has passed: 487 means 408 */
     bool tcp_by_size;      /* TCP was our choice (RFC 3261 18.1.1): UDP when it is refused */

@@ -48,6 +48,23 @@ static struct oh_span domain_text(struct oh__serve *s, const struct oh__request 
     return oh_buf_view(&b);
 }
 
+/*
+ * What is inside a dialog has a token of ours and does not come here; a tag in To alone may be made
+ * up, to get past the policy. Without a token goes what begins nothing outside of a dialog.
+ */
+static bool policy_applies(const struct oh_msg *m)
+{
+    if (!m->to_tag.n)
+        return true;
+    switch (m->method) {
+    case OH_METHOD_BYE:
+    case OH_METHOD_PRACK:
+    case OH_METHOD_UPDATE:
+    case OH_METHOD_INFO: return false;
+    default: return true;
+    }
+}
+
 /* Runs the policy function for this request. False: it has answered, or failed. */
 static bool ask_policy(struct oh__serve *s, const struct oh__request *rq,
                        struct oh__policy_result *result)
@@ -56,7 +73,7 @@ static bool ask_policy(struct oh__serve *s, const struct oh__request *rq,
     bool call = rq->msg->method == OH_METHOD_INVITE;
 
     result->verdict = OH__POLICY_PASS;
-    if (!s->env->policy || rq->msg->to_tag.n ||
+    if (!s->env->policy || !policy_applies(rq->msg) ||
         !(call ? settings->has_on_call : settings->has_on_request))
         return true;
     struct oh__policy_request request = {.msg = rq->msg,
@@ -153,6 +170,8 @@ static bool policy_targets(struct oh__serve *s, const struct oh__request *rq,
 {
     for (unsigned i = 0; i < r->targets_n && i < OH__POLICY_TARGETS_MAX; i++)
         oh__targets_add_uri(s, set, &rq->flow, r->targets[i].uri, r->targets[i].q);
+    for (unsigned i = 0; i < set->n; i++)
+        set->v[i].chosen = true;
     if (set->n == 0) {
         oh__refuse_simply(s, rq, 480,
                           oh__say(s, "no phone is registered for any target of the policy (%.*s)",

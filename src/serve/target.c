@@ -35,8 +35,9 @@ static bool ourselves(const struct oh__settings *settings, const struct oh_flow 
             continue;
         if (oh_addr_same_host(&l->addr, addr))
             return true;
-        /* Of a wildcard we only know the address that this request came to. */
-        if (oh_addr_is_any(&l->addr) && oh_addr_same_host(&in->local, addr))
+        /* Of a wildcard we only know the address that this request came to, and loopback. */
+        if (oh_addr_is_any(&l->addr) &&
+            (oh_addr_same_host(&in->local, addr) || oh_addr_is_loopback(addr)))
             return true;
     }
     return false;

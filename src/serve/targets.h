@@ -14,6 +14,7 @@ struct oh__candidate {
     struct oh_flow flow; /* when bound */
     bool bound;          /* send over flow */
     bool own;            /* a binding of a user of ours */
+    bool chosen;         /* by the policy: it may lie on this machine's loopback */
     uint16_t q;          /* 0 .. 1000 */
 };
 

@@ -266,7 +266,8 @@ const struct oh_msg *harness_message(struct harness *h, unsigned i)
     assert_true(i < h->sends_n);
     struct oh_span bytes = oh_span(h->sends[i].bytes, h->sends[i].n);
 
-    if (oh_msg_parse(bytes, OH_MSG_STREAM, NULL, &h->last, &used, &fault) != OH_OK ||
+    if (oh_msg_parse(bytes, OH_MSG_STREAM, &h->settings->limits, &h->last, &used, &fault) !=
+            OH_OK ||
         oh_msg_check(&h->last, &fault) != OH_OK)
         fail_msg("sent a bad message (%s): %.*s", fault.why ? fault.why : "?", OH_PRI(bytes));
     assert_int_equal(used, bytes.n);

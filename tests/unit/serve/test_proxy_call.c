@@ -165,6 +165,35 @@ static void via_rows_of_a_response(void **state)
     assert_int_equal(phone_statuses(&p, 0, 200), 0);
 }
 
+/*
+ * Class: limits that the administrator has raised, and a part that goes by the
+ * defaults. A request that nobody answers ends whatever its size, or a few
+ * thousand of them would hold their contexts for ever.
+ */
+static void large_request_ends(void **state)
+{
+    static const int sizes[] = {20000, 30000};
+    static char body[30001];
+
+    (void)state;
+    p.h.settings->limits.body = 60000;
+    memset(body, 'x', sizeof body - 1);
+    for (unsigned i = 0; i < 2; i++) {
+        harness_clear(&p.h);
+        phone_send(&p, 0,
+                   "INVITE sip:102@example.test SIP/2.0\nVia: SIP/2.0/UDP "
+                   "192.0.2.10;branch=z9hG4bKlarge%u;rport\nMax-Forwards: 70\n"
+                   "From: <sip:101@example.test>;tag=a\nTo: <sip:102@example.test>\n"
+                   "Call-ID: large%u\nCSeq: 1 INVITE\nContact: <sip:101@192.0.2.10>\n"
+                   "Content-Type: text/plain\nContent-Length: %d\n\n%.*s",
+                   i, i, sizes[i], sizes[i], body);
+        phone_got(&p, 1, "INVITE");
+        harness_clear(&p.h);
+        harness_advance(&p.h, 33 * HARNESS_SECOND);
+        phone_got_status(&p, 0, 408);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -172,6 +201,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(callee_hangs_up, up, down),
         cmocka_unit_test_setup_teardown(message_goes_through, up, down),
         cmocka_unit_test_setup_teardown(via_rows_of_a_response, up, down),
+        cmocka_unit_test_setup_teardown(large_request_ends, up, down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -116,6 +116,33 @@ static void nowhere_to_send(void **state)
     }
 }
 
+/*
+ * Class: relay to what trusts its own machine. From outside nobody is sent to
+ * loopback, neither by a URI, a Route, a name that resolves so, nor by a 3xx.
+ */
+static void loopback_is_not_for_outsiders(void **state)
+{
+    struct oh_addr inside = harness_addr("127.0.0.1:0");
+
+    (void)state;
+    phone_request(&p, "OPTIONS", "lo1", "sip:x@127.0.0.1:5070", "");
+    assert_int_equal(harness_code(&p.h), 403);
+    phone_request(&p, "OPTIONS", "lo2", "sip:x@198.51.100.7", "Route: <sip:127.8.8.8:5070;lr>\n");
+    assert_int_equal(harness_code(&p.h), 403);
+    phone_request(&p, "OPTIONS", "lo3", "sip:x@carrier.test:5070", "");
+    harness_answer(&p.h, p.h.resolves[0].ticket, OH_OK, &inside, 1);
+    assert_int_equal(harness_code(&p.h), 403);
+    harness_clear(&p.h);
+    phone_invite(&p, "lo4", "102", "");
+    phone_reply(&p, 1, "INVITE", 302, "Contact: <sip:x@127.0.0.1:5070>\n");
+    assert_int_equal(harness_code(&p.h), 403);
+    /* Whoever is on this machine may. */
+    harness_clear(&p.h);
+    p.flow[0].local = harness_addr("127.0.0.1:5060");
+    phone_request(&p, "OPTIONS", "lo5", "sip:x@127.0.0.1:5070", "");
+    assert_sent_to(OH_TRANSPORT_UDP, "127.0.0.1:5070");
+}
+
 /* ---- names (DNS-008, DNS-009, DNS-011) ---- */
 
 static void name_is_looked_up(void **state)
@@ -403,6 +430,17 @@ static void wildcard_listener(void **state)
     phone_request(&p, "OPTIONS", "wild2", "sip:x@carrier.test", "");
     harness_answer(&p.h, p.h.resolves[0].ticket, OH_OK, &p.flow[0].local, 1);
     assert_int_equal(harness_code(&p.h), 482);
+}
+
+/* Class: becoming trusted by coming back from loopback, which every wildcard listener hears. */
+static void wildcard_hears_loopback(void **state)
+{
+    (void)state;
+    p.h.settings->listeners[0].addr = harness_addr("0.0.0.0:5060");
+    p.flow[0].local = harness_addr("127.0.0.2:5060");
+    phone_request(&p, "OPTIONS", "wl1", "sip:x@127.0.0.3:5060", "");
+    assert_int_equal(harness_code(&p.h), 482);
+    assert_int_equal(contexts(), 0);
 }
 
 /* An advertised name goes into Via and Record-Route. */
@@ -708,6 +746,48 @@ static void policy_decides(void **state)
     phone_got_status(&p, 0, 500);
 }
 
+/* Class: a dialog that was made up. A tag in To gets nobody past the policy; a token of ours does.
+ */
+static void policy_is_not_fooled_by_a_tag(void **state)
+{
+    static const char to[] = "To: <sip:102@example.test>;tag=made-up\n";
+
+    (void)state;
+    call_up("pt", 1, "102");
+    with_policy();
+    p.h.settings->has_on_request = true;
+    scripted = (struct oh__policy_result){.verdict = OH__POLICY_REPLY, .code = 403};
+    for (unsigned i = 0; i < 4; i++) {
+        static const char *const methods[] = {"INVITE", "MESSAGE", "SUBSCRIBE", "NOTIFY"};
+
+        harness_clear(&p.h);
+        phone_send(&p, 0,
+                   "%s sip:102@example.test SIP/2.0\nVia: SIP/2.0/UDP "
+                   "192.0.2.10;branch=z9hG4bKpt%u;rport\nMax-Forwards: 70\n"
+                   "From: <sip:101@example.test>;tag=a\n%sCall-ID: pt%u\nCSeq: 2 %s\n"
+                   "Content-Length: 0\n\n",
+                   methods[i], i, to, i, methods[i]);
+        assert_int_equal(harness_code(&p.h), 403);
+        assert_int_equal(policy_runs, i + 1);
+    }
+    harness_clear(&p.h);
+    in_dialog("INVITE", "pt", "sip:102@192.0.2.11", routes);
+    phone_got(&p, 1, "INVITE");
+    assert_int_equal(policy_runs, 4);
+}
+
+/* What the administrator names may be on loopback: a gateway beside the server. */
+static void policy_may_name_loopback(void **state)
+{
+    (void)state;
+    with_policy();
+    scripted = (struct oh__policy_result){.verdict = OH__POLICY_ROUTE,
+                                          .targets_n = 1,
+                                          .targets = {{OH_LIT("sip:9@127.0.0.1:5070"), 1000}}};
+    phone_invite(&p, "pl", "9", "");
+    assert_sent_to(OH_TRANSPORT_UDP, "127.0.0.1:5070");
+}
+
 /* Targets of the policy: a user of ours, a foreign address, one of them twice (PRX-013). */
 static void policy_routes(void **state)
 {
@@ -740,6 +820,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(numeric_targets),
         T(nowhere_to_send),
+        T(loopback_is_not_for_outsiders),
         T(name_is_looked_up),
         T(no_failover_after_cancel),
         T(names_that_do_not_resolve),
@@ -752,6 +833,7 @@ int main(void)
         T(token_of_another_call),
         T(ack_to_a_name),
         T(wildcard_listener),
+        T(wildcard_hears_loopback),
         T(advertised_name),
         T(caller_behind_a_proxy),
         T(call_between_transports),
@@ -762,6 +844,8 @@ int main(void)
         T(strangers_are_not_relayed),
         T(credentials_are_consumed),
         T(policy_decides),
+        T(policy_is_not_fooled_by_a_tag),
+        T(policy_may_name_loopback),
         T(policy_routes),
     };
 
