@@ -320,8 +320,12 @@ static bool uri_plausible(struct oh__serve *s, const struct oh__request *rq, str
 static bool nonce_fresh(struct oh__serve *s, struct oh__request *rq, const struct proof *p,
                         enum oh__nonce_state state)
 {
+    /* Without qop the response does not cover nc (RFC 7616 3.4.1): whoever has seen it could count
+     * on. */
+    bool counted = p->c.qop != OH_QOP_NONE && p->c.has_nc;
+
     if (state == OH__NONCE_GOOD) {
-        state = oh__nonce_use(s->shared->nonces, p->c.nonce, p->c.has_nc ? p->c.nc : 0);
+        state = oh__nonce_use(s->shared->nonces, p->c.nonce, counted ? p->c.nc : 0);
         /* A REGISTER has no transaction here, so this may be its own retransmission. */
         if (state != OH__NONCE_GOOD && rq->role == OH__ROLE_REGISTRAR) {
             rq->replayed = true;

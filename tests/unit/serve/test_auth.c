@@ -417,6 +417,37 @@ static void test_next_nc(void **state)
     }
 }
 
+/*
+ * Class: replay by counting on. Without qop the response does not cover nc, so
+ * it is good for one request, however often somebody raises the number.
+ */
+static void test_nc_without_qop(void **state)
+{
+    struct harness_digest d = {.user = "101",
+                               .password = "secret",
+                               .method = "MESSAGE",
+                               .uri = "sip:102@example.test",
+                               .no_qop = true};
+    struct ask a = {
+        .method = "MESSAGE", .uri = "sip:102@example.test", .to = "sip:102@example.test"};
+    struct harness *h = *state;
+    char row[1024], counted[1100];
+
+    start(h);
+    assert_int_equal(ask(h, &a), 407);
+    harness_authorize(h, &d, row, sizeof(row));
+    a.rows = counted;
+    for (unsigned nc = 1; nc < 4; nc++) {
+        snprintf(counted, sizeof(counted), "%.*s, nc=%08x\n", (int)strlen(row) - 1, row, nc);
+        if (nc == 1)
+            assert_int_not_equal(ask(h, &a), 407);
+        else
+            assert_int_equal(ask(h, &a), 407);
+    }
+    assert_true(harness_has(h, "stale=true"));
+    assert_int_equal(h->s->stats.auth_failed, 0);
+}
+
 /* AUT-007: credentials that were made for another server's URI are not good here. */
 static void test_uri(void **state)
 {
@@ -808,6 +839,7 @@ int main(void)
         TEST(test_stale),
         TEST(test_replay),
         TEST(test_next_nc),
+        TEST(test_nc_without_qop),
         TEST(test_uri),
         TEST(test_who_must),
         TEST(test_from),
