@@ -97,7 +97,8 @@ struct oh_span oh__own_unsupported(struct oh__serve *s, const struct oh_msg *msg
 
     if (!oh_msg_row(msg, id))
         return oh_span("", 0);
-    b = oh__arena_buf(s, msg->body_at + 32);
+    /* Twice, because the commas of a tight list get blanks: one that did not fit would pass. */
+    b = oh__arena_buf(s, 2 * (size_t)msg->body_at + 32);
     oh_buf_lit(&b, "Unsupported: ");
     first = b.n;
     while (oh_list_next(msg, id, &it, &tag) == OH_OK) {

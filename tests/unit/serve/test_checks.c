@@ -166,6 +166,23 @@ static void test_extensions(void **state)
     expect(h, &(struct ask){"OPTIONS", "sip:example.test", both, 70, false}, 0);
 }
 
+/* Class: a list too long for what is made of it. Hundreds of options are refused as one is. */
+static void test_many_extensions(void **state)
+{
+    char row[1536];
+    struct harness *h = *state;
+    struct oh_buf b;
+
+    harness_start(h);
+    oh_buf_init(&b, row, sizeof row);
+    oh_buf_lit(&b, "Proxy-Require: a");
+    for (int i = 0; i < 600; i++)
+        oh_buf_lit(&b, ",a");
+    oh_buf_put(&b, "\n", 2);
+    expect(h, &(struct ask){"INVITE", "sip:102@example.test", row, 70, false}, 420);
+    assert_true(harness_has(h, "\r\nUnsupported: a, a, a"));
+}
+
 /* PRX-001: a request that fails everything is told one thing after the other. */
 static void test_order(void **state)
 {
@@ -228,8 +245,9 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_scheme),     TEST(test_dialog_scheme), TEST(test_hops),
-        TEST(test_extensions), TEST(test_order),         TEST(test_maintenance),
+        TEST(test_scheme),      TEST(test_dialog_scheme),   TEST(test_hops),
+        TEST(test_extensions),  TEST(test_many_extensions), TEST(test_order),
+        TEST(test_maintenance),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
