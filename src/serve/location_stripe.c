@@ -269,9 +269,9 @@ static int flow_room(struct oh__location_stripe *s)
 int oh__location_flow_add(struct oh__location_stripe *s, uint64_t flow_id, uint32_t hash)
 {
     uint32_t at = flow_place(s, flow_id, hash);
-    struct oh__location_on_flow *f = s->flows + at;
+    struct oh__location_on_flow *f = at < s->flows_n ? s->flows + at : NULL;
 
-    if (at < s->flows_n && f->flow_id == flow_id && f->hash == hash) {
+    if (f && f->flow_id == flow_id && f->hash == hash) {
         f->count++;
         return OH_OK;
     }
