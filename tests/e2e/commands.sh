@@ -371,7 +371,8 @@ SERVER=
 # ---- decode and explain ----
 
 M="$ROOT/tests/corpus"
-printf 'OPTIONS sip:a@example.com SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bKx\r\n' >"$T/good.sip"
+printf 'OPTIONS sip:a@example.com SIP/2.0\r\n' >"$T/good.sip"
+printf 'Via: SIP/2.0/UDP h;branch=z9hG4bKx\r\n' >>"$T/good.sip"
 printf 'Max-Forwards: 70\r\nFrom: "A" <sip:b@h>;tag=1\r\nTo: <sip:a@example.com>\r\n' >>"$T/good.sip"
 printf 'Call-ID: c\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n' >>"$T/good.sip"
 sed 's/CSeq: 1 OPTIONS/CSeq: 1 INVITE/' "$T/good.sip" >"$T/bad.sip"
