@@ -119,11 +119,16 @@ gone() {
 # ---- ports and processes ----
 
 # free_ports N [WIDTH]: N ports of 127.0.0.1 that nobody uses, UDP and TCP; of each, WIDTH
-# neighbours are free as well. Below the range that the kernel takes for outgoing connections.
+# neighbours are free as well. Below the range that the kernel takes for outgoing connections, and
+# from PORTS_FROM to PORTS_TO.
+PORTS_FROM=12000
+PORTS_TO=30900
+
 free_ports() {
-    python3 - "$1" "${2:-1}" <<'PY'
+    python3 - "$1" "${2:-1}" "$PORTS_FROM" "$PORTS_TO" <<'PY'
 import random, socket, sys
-count, width, found = int(sys.argv[1]), int(sys.argv[2]), []
+count, width, low, high = map(int, sys.argv[1:])
+found = []
 
 def free(port):
     for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
@@ -135,7 +140,7 @@ def free(port):
     return True
 
 while len(found) < count:
-    port = random.randrange(12000, 31000)
+    port = random.randrange(low, high)
     taken = any(abs(port - other) < width for other in found)
     if not taken and all(free(port + i) for i in range(width)):
         found.append(port)

@@ -6,6 +6,10 @@ needs sipsak python3
 
 PASSWORD=correct-horse
 
+# sipsak cuts ports of URIs off after four digits.
+PORTS_FROM=6000
+PORTS_TO=9900
+
 sak() {
     timeout 10 sipsak "$@" >"$T/sipsak.txt" 2>&1
 }
