@@ -146,7 +146,8 @@ static const struct oh__setting_row proxy_rows[] = {
     COUNT("max_breadth", SET(max_breadth), 1, 60,
         "Max-Breadth of requests that carry none (RFC 5393 5.3.3)."),
     FLAG("recurse", SET(recurse),
-        "Follow a 3xx answer of our users' phones instead of handing it to the caller."),
+        "Follow a 3xx answer of our users' phones instead of handing it to the caller; "
+        "where a policy function decides, only to users of ours."),
     FLAG("record_route", SET(record_route), "Stay in the path of calls."),
     TIME0("nat_keepalive", SET(nat_keepalive), 5 * SEC, HOUR,
         "Interval of OPTIONS sent to UDP phones behind NAT; 0 sends none."),

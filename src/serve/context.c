@@ -217,7 +217,7 @@ int oh__context_add(struct oh__serve *s, struct oh__context *c,
     return OH_OK;
 }
 
-const struct oh_msg *oh__context_msg(struct oh__serve *s, const struct oh__context *c)
+const struct oh_msg *oh__held_msg(struct oh__serve *s, struct oh_span bytes)
 {
     /* It came in under the limits of its listener, which the configuration may have raised. */
     static const struct oh_msg_limits none = {UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX};
@@ -226,12 +226,15 @@ const struct oh_msg *oh__context_msg(struct oh__serve *s, const struct oh__conte
     size_t used;
 
     /* What passed the first check passes the second one; only memory may be short. */
-    if (!m ||
-        oh_msg_parse(oh_span(c->held, c->msg_n), OH_MSG_DATAGRAM, &none, m, &used, &fault) !=
-            OH_OK ||
+    if (!m || oh_msg_parse(bytes, OH_MSG_DATAGRAM, &none, m, &used, &fault) != OH_OK ||
         oh_msg_check(m, &fault) != OH_OK)
         return NULL;
     return m;
+}
+
+const struct oh_msg *oh__context_msg(struct oh__serve *s, const struct oh__context *c)
+{
+    return oh__held_msg(s, oh_span(c->held, c->msg_n));
 }
 
 bool oh__context_request(struct oh__serve *s, const struct oh__context *c, struct oh__request *out)

@@ -114,6 +114,10 @@ struct oh__context *oh__context_get(const struct oh__serve *s, uint64_t user);
 int oh__context_add(struct oh__serve *s, struct oh__context *c,
                     const struct oh__candidate *candidate);
 
+/* Parses into the arena what came in before and was held, whatever limits were in force then; NULL
+ * when memory is short. */
+const struct oh_msg *oh__held_msg(struct oh__serve *s, struct oh_span bytes);
+
 /* The request, parsed again into the arena; NULL when memory is short. */
 const struct oh_msg *oh__context_msg(struct oh__serve *s, const struct oh__context *c);
 

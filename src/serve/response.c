@@ -145,18 +145,6 @@ static bool challenges(unsigned code)
     return code == 401 || code == 407;
 }
 
-static const struct oh_msg *parse(struct oh__serve *s, struct oh_span bytes)
-{
-    struct oh_msg *m = oh_arena_take(&s->arena, sizeof *m);
-    struct oh_fault fault;
-    size_t used;
-
-    if (!m || oh_msg_parse(bytes, OH_MSG_DATAGRAM, NULL, m, &used, &fault) != OH_OK ||
-        oh_msg_check(m, &fault) != OH_OK)
-        return NULL;
-    return m;
-}
-
 /* Takes a result into account; msg NULL: it is our own. */
 static void consider(struct oh__serve *s, struct oh__context *c, unsigned code,
                      const struct oh_msg *msg)
@@ -167,7 +155,7 @@ static void consider(struct oh__serve *s, struct oh__context *c, unsigned code,
         return;
     }
     if (challenges(c->best) && c->best_bytes) {
-        const struct oh_msg *old = parse(s, oh__cbuf_view(c->best_bytes));
+        const struct oh_msg *old = oh__held_msg(s, oh__cbuf_view(c->best_bytes));
 
         if (old)
             keep_challenges(s, c, old);
@@ -259,7 +247,7 @@ void oh__context_advance(struct oh__serve *s, struct oh__context *c)
         return;
     }
     if (c->best_bytes)
-        msg = parse(s, oh__cbuf_view(c->best_bytes));
+        msg = oh__held_msg(s, oh__cbuf_view(c->best_bytes));
     finish(s, c, msg || !c->best_bytes ? c->best : 500, msg);
 }
 
@@ -305,6 +293,18 @@ static void success(struct oh__serve *s, struct oh__context *c, struct oh__proxy
     oh__context_end(s, c);
 }
 
+/*
+ * Where a policy decides, a phone's word alone sends nobody abroad: what it names goes back to the
+ * caller, and when he calls there the policy is asked.
+ */
+static bool is_ruled(const struct oh__serve *s, const struct oh__context *c)
+{
+    const struct oh__settings *settings = s->env->settings;
+
+    return s->env->policy &&
+           (c->method == OH_METHOD_INVITE ? settings->has_on_call : settings->has_on_request);
+}
+
 /* A Contact of a 3xx becomes a target, unless it was tried already. */
 static bool follow_one(struct oh__serve *s, struct oh__context *c, struct oh_span value)
 {
@@ -319,16 +319,16 @@ static bool follow_one(struct oh__serve *s, struct oh__context *c, struct oh_spa
     oh_contact_params(&address, &params);
     oh__targets_add_uri(s, &set, &c->flow, address.uri, params.q);
     for (unsigned i = 0; i < set.n; i++) {
-        bool known = false;
+        bool skip = !set.v[i].bound && is_ruled(s, c);
 
-        for (unsigned j = 0; j < c->n && !known; j++) {
+        for (unsigned j = 0; j < c->n && !skip; j++) {
             const struct oh__proxy_branch *b = &c->branches[j];
             struct oh__candidate old = {
                 .uri = oh__branch_uri(b), .bound = b->bound, .flow = b->flow};
 
-            known = oh__candidate_same(&old, &set.v[i]);
+            skip = oh__candidate_same(&old, &set.v[i]);
         }
-        added += !known && oh__context_add(s, c, &set.v[i]) == OH_OK;
+        added += !skip && oh__context_add(s, c, &set.v[i]) == OH_OK;
     }
     return added > 0;
 }
@@ -368,7 +368,7 @@ static bool follow(struct oh__serve *s, struct oh__context *c, const struct oh_m
         oh_edits_drop_row(&e, m, r);
     oh_edits_insert_rows(&e, m, row, oh_buf_view(&rest));
     if (oh_edits_apply(m->raw, &e, NULL, &out) == OH_OK)
-        *left = parse(s, oh_buf_view(&out));
+        *left = oh__held_msg(s, oh_buf_view(&out));
     return true;
 }
 

@@ -776,6 +776,24 @@ static void policy_is_not_fooled_by_a_tag(void **state)
     assert_int_equal(policy_runs, 4);
 }
 
+/*
+ * Class: a redirection that evades the rules. Where a policy decides, a phone's
+ * 302 to somewhere else goes to the caller; one to a user of ours is followed.
+ */
+static void policy_is_not_evaded_by_302(void **state)
+{
+    (void)state;
+    with_policy();
+    phone_register(&p, 3, "103", "");
+    phone_invite(&p, "pe1", "102", "");
+    phone_reply(&p, 1, "INVITE", 302, "Contact: <sip:900@198.51.100.7>, <sip:103@example.test>\n");
+    phone_got(&p, 3, "INVITE");
+    phone_reply(&p, 3, "INVITE", 486, "");
+    assert_true(message_has(phone_got_status(&p, 0, 302), "Contact: <sip:900@198.51.100.7>\r\n"));
+    for (unsigned i = 0; i < p.h.sends_n; i++)
+        assert_int_equal(p.h.sends[i].flow.peer.ip[0], 192);
+}
+
 /* What the administrator names may be on loopback: a gateway beside the server. */
 static void policy_may_name_loopback(void **state)
 {
@@ -845,6 +863,7 @@ int main(void)
         T(credentials_are_consumed),
         T(policy_decides),
         T(policy_is_not_fooled_by_a_tag),
+        T(policy_is_not_evaded_by_302),
         T(policy_may_name_loopback),
         T(policy_routes),
     };
