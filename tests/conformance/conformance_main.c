@@ -17,6 +17,7 @@
     X(uri)          \
     X(torture)      \
     X(transport)    \
+    X(transactions) \
     X(registrar)    \
     X(proxy)        \
     X(forking)      \
