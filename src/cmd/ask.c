@@ -1,3 +1,10 @@
+/*
+ * How a command gets its answer. There are three ways it can fail, and the
+ * person must be able to tell them apart: the server cannot be reached (whose
+ * directory, and what to do), it refused (its own sentence), or the command
+ * could not even ask. With -o json all three come as one object on standard
+ * output, so that a script parses one thing and looks at one status.
+ */
 #include <offhook/alloc.h>
 
 #include "cmd/cmd.h"
@@ -8,6 +15,7 @@
 
 #define PATIENCE_MS 60000 /* a backup or an import of a large state takes its time */
 
+/* The configuration decides about the default, so that commands and server cannot disagree. */
 bool oh__state_dir(const struct oh__args *args, char *out, size_t cap)
 {
     struct oh__config_report *report = oh_alloc_zero(oh_alloc_default(), 1, sizeof *report);
@@ -52,6 +60,7 @@ static int tell(const struct oh__args *args, int status, const char *text)
     return status;
 }
 
+/* A client's code as an exit status: whatever keeps us from talking to a server is 5. */
 static int status_of(int code)
 {
     switch (code) {
@@ -71,6 +80,7 @@ static int refused(const struct oh__args *args, json_t *reply)
     const json_t *problem;
     size_t i;
 
+    /* An exit status beyond ours would be another version's, or nonsense. */
     status = status > 0 && status < 10 ? status : OH__EXIT_REFUSED;
     if (args->json) {
         oh__print_json(reply);
@@ -106,6 +116,7 @@ static int ask(const struct oh__args *args, json_t *request, bool offline, json_
         json_decref(request);
         return OH__EXIT_REFUSED;
     }
+    /* The server first, always: while it runs, the files are its own. */
     r = oh__client_call(state, request, PATIENCE_MS, &got, why);
     if (r == OH_E_ABSENT && offline)
         r = oh__offline_run(state, request, &got, why);

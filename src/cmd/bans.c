@@ -1,3 +1,4 @@
+/* Sources that are not listened to for a while, because they failed too often (decision 13). */
 #include "cmd/cmd.h"
 #include "cmd/output.h"
 #include "host/control_json.h"

@@ -118,7 +118,7 @@ void oh__help_command(FILE *to, const struct oh__command *command);
 /* Prints the group of subcommands with this first word ("user"). */
 void oh__help_group(FILE *to, const char *first);
 
-/* Prints docs/commands.md. */
+/* Prints the whole reference as Markdown: what stands in docs/commands.md. */
 void oh__help_markdown(FILE *to);
 
 /* ---- questions to a running server, ask.c ---- */

@@ -52,6 +52,7 @@ static size_t mend_ends(char *text, size_t n, bool *mended)
     if (lf == 0 || n + lf + 4 > 2 * MESSAGE_MOST)
         return n;
     *mended = true;
+    /* From the end, so that nothing is overwritten before it has moved. */
     for (size_t i = n, at = n + lf; i-- > 0;) {
         text[--at] = text[i];
         if (text[i] == '\n')
@@ -253,6 +254,7 @@ static int show(const struct oh__args *args, struct oh_span text, struct oh_msg 
     int r = oh_msg_parse(text, OH_MSG_DATAGRAM, NULL, m, &used, &fault);
     bool whole = r == OH_OK;
 
+    /* CRLFs alone keep a NAT open (RFC 5626 3.5.1); they are fine, but nothing to show. */
     if (r == OH_E_ABSENT)
         fault = (struct oh_fault){OH_E_ABSENT, 0, 0, "this is no SIP message but a keep-alive"};
     if (whole)

@@ -1,3 +1,8 @@
+/*
+ * What a status code or method means to a person. Codes come from the table
+ * that the server's replies use as well; what methods are for stands here,
+ * because nobody else needs it.
+ */
 #include <string.h>
 
 #include <offhook/method.h>

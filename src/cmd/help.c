@@ -1,3 +1,8 @@
+/*
+ * Help in three forms out of one table: the overview, one command with its
+ * options and examples, and the Markdown reference in docs/. Nothing about a
+ * command is written twice, so nothing can be stale.
+ */
 #include <string.h>
 
 #include "cmd/cmd.h"
@@ -48,6 +53,9 @@ static void print_options(FILE *to, const struct oh__option *o)
             continue;
         option_text(o, text, sizeof text);
         fprintf(to, "  %-24s", text);
+        /* A name as long as the column has its words on the next line. */
+        if (strlen(text) >= 24)
+            fprintf(to, "\n%26s", "");
         wrap(to, o->help, 26);
     }
 }
@@ -149,9 +157,9 @@ void oh__help_markdown(FILE *to)
         "Commands that touch a running server find it through its state directory: the socket\n"
         "`control.sock` in it, which only the server's own user may open. With no server running,\n"
         "the `user` commands, `backup` and `restore` lock the state and work on it themselves.\n\n"
-        "With `-o json` a command prints one JSON object with `schema_version`, whether it succeeds\n"
-        "(`\"ok\": true`) or not (`\"ok\": false` with `error` and `exit`). Colours are used on\n"
-        "terminals only, and never when `NO_COLOR` is set.\n\n"
+        "With `-o json` a command prints one JSON object with `schema_version`, whether it\n"
+        "succeeds (`\"ok\": true`) or not (`\"ok\": false` with `error` and `exit`). Colours are\n"
+        "used on terminals only, and never when `NO_COLOR` is set.\n\n"
         "| exit status | meaning |\n|---|---|\n"
         "| 0 | done |\n"
         "| 1 | the answer is no: another SIP answer than expected, or not there |\n"

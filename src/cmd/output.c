@@ -1,3 +1,11 @@
+/*
+ * The last step before a terminal. Phones send their names, reasons and
+ * headers to the server, and an operator reads them: whoever can register can
+ * otherwise clear his screen, colour a line, or forge one. So text goes out
+ * character by character, and what is not printable UTF-8 is spelt in hex.
+ * Columns count characters; wide ones of East Asian scripts count one, which
+ * costs alignment and nothing else.
+ */
 #include "cmd/output.h"
 
 #include <stdarg.h>
@@ -29,6 +37,7 @@ static size_t visible(const unsigned char *p, size_t n)
     for (size_t i = 1; i < len; i++)
         if ((p[i] & 0xc0) != 0x80)
             return 0;
+    /* C1: terminals take U+009B for the beginning of a command. */
     if (len == 2 && p[0] == 0xc2 && p[1] < 0xa0)
         return 0;
     /* Overlong forms, surrogates, and what is beyond the last character. */

@@ -5,7 +5,7 @@
 #include "cmd/output.h"
 #include "host/control_json.h"
 
-/* "<sip:101@192.0.2.7>" and "1.2 ms" and so on: a row for people. */
+/* A row for people: units with the numbers, and one word for how the phone is reached. */
 static void add_phone(struct oh__sheet *t, const json_t *phone)
 {
     uint64_t rtt = oh__json_u64(phone, "round_trip_us", 0);
@@ -44,7 +44,8 @@ static bool print_page(const json_t *phones)
     return whole;
 }
 
-/* All pages: printed one by one, or collected in `all` for JSON. *n counts the phones. */
+/* All pages: printed as they come, for there may be more phones than there is memory for here, or
+ * collected in `all` for JSON. *n counts the phones. */
 static int pages(const struct oh__args *args, json_t *all, size_t *n)
 {
     json_t *cursor = json_null();

@@ -1,3 +1,8 @@
+/*
+ * Where a password may come from. Never from the arguments: every user of the
+ * machine sees those in the list of processes, and the shell keeps them. What
+ * was read is overwritten after use, as far as that helps.
+ */
 #include "cmd/prompt.h"
 
 #include <errno.h>
@@ -32,9 +37,11 @@ static bool read_line(int fd, char out[OH__PASSWORD_ROOM])
             return false;
         if (got == 0 || c == '\n')
             break;
+        /* One byte more than allowed is kept, so that check() sees that it was too long. */
         if (n < OH__PASSWORD_ROOM - 2)
             out[n++] = c;
     }
+    /* A file from another system; nobody ends a password with a carriage return. */
     if (n && out[n - 1] == '\r')
         n--;
     out[n] = '\0';
@@ -82,6 +89,7 @@ static bool ask_once(int tty, const char *words, char out[OH__PASSWORD_ROOM])
 
     if (known) {
         silent = before;
+        /* Canonical mode stays on, so that backspace works as everywhere. */
         silent.c_lflag &= ~(tcflag_t)ECHO;
         tcsetattr(tty, TCSAFLUSH, &silent);
     }
@@ -95,6 +103,7 @@ static bool ask_once(int tty, const char *words, char out[OH__PASSWORD_ROOM])
 static int from_terminal(char out[OH__PASSWORD_ROOM])
 {
     char again[OH__PASSWORD_ROOM] = "";
+    /* Not standard input: that may be a pipe while somebody sits at the terminal. */
     int tty = open("/dev/tty", O_RDWR | O_CLOEXEC), status;
 
     if (tty < 0) {

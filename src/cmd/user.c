@@ -100,7 +100,7 @@ static int ask_and_tell(const struct oh__args *args, json_t *request, const char
 /* Adds the password of the options to a request. An exit status, told. */
 static int put_password(const struct oh__args *args, json_t *request)
 {
-    char password[OH__PASSWORD_ROOM];
+    char password[OH__PASSWORD_ROOM] = "";
     bool given = false;
     int status = oh__password(args, password, &given);
 
@@ -210,7 +210,8 @@ static void list_row(struct oh__sheet *table, const json_t *account)
     oh__sheet_add(table, rights);
 }
 
-/* Asks for page after page; `all` collects the accounts. */
+/* Asks for page after page, because a large server has more
+ * accounts than one reply holds; `all` collects them. */
 static int list_pages(const struct oh__args *args, json_t *all)
 {
     json_t *after = json_null(), *reply = NULL;

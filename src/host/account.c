@@ -1,3 +1,11 @@
+/*
+ * What an account may be called is decided here, once, for the command line,
+ * the control socket and imports alike. The rules are those of the places where
+ * the texts end up: a user stands in URIs and in quoted strings, its hash is
+ * made of "user:realm:password", so a colon in a name would make two accounts
+ * of one hash; and all of them are shown on terminals, so no control character
+ * gets in.
+ */
 #include "host/account.h"
 
 #define TEXT_MAX 255
@@ -34,16 +42,27 @@ static bool good_text(struct oh_span s)
 static const char *fault_of(const struct oh__new_account *a)
 {
     if (!good_name(a->user))
-        return "the user name must have 1 to 255 characters, none of them a blank, control character or one of @ : < > \"";
+        return "the user name must have 1 to 255 characters, none of them a blank, control "
+               "character or one of @ : < > \"";
     if (a->domain.n && !good_name(a->domain))
         return "the domain must be a host name or address";
     if (a->auth_name.n && !good_name(a->auth_name))
-        return "the authentication name must have 1 to 255 characters, none of them a blank or one of @ : < > \"";
+        return "the authentication name must have 1 to 255 characters, none of them a blank or "
+               "one of @ : < > \"";
     if (a->realm.n == 0 || !good_text(a->realm) || memchr(a->realm.p, '"', a->realm.n))
         return "the realm must have 1 to 255 characters without quotes";
     if (!good_text(a->name))
-        return "the display name must have at most 255 characters, none of them a control character";
+        return "the display name must have at most 255 characters, none of them a control "
+               "character";
     return NULL;
+}
+
+/* Copies digits in lower case: it is the text of an HA1 that is hashed further, and RFC 7616 3.4
+ * writes it in lower case, whatever an import does. */
+static void copy_hex(char *to, struct oh_span hex)
+{
+    for (size_t i = 0; i < hex.n; i++)
+        to[i] = hex.p[i] >= 'A' && hex.p[i] <= 'F' ? (char)(hex.p[i] | 0x20) : hex.p[i];
 }
 
 static bool is_hex(struct oh_span s)
@@ -63,6 +82,7 @@ const char *oh__account_fault(const struct oh__new_account *a)
     const char *fault = fault_of(a);
     bool any = a->password.n > 0;
 
+    /* An HA1 of another length is mostly one of another algorithm in the wrong column. */
     for (unsigned i = 0; i < 3 && !fault; i++) {
         if (a->ha1[i].n && (a->ha1[i].n != 2 * oh_hash_size(HASHES[i]) || !is_hex(a->ha1[i])))
             fault = hashes[i];
@@ -100,7 +120,7 @@ int oh__account_make(const struct oh_hasher *hasher, const struct oh__new_accoun
         if (a->password.n)
             n = oh_digest_ha1(hasher, HASHES[i], auth_name, a->realm, a->password, out->ha1[i]);
         else if ((n = a->ha1[i].n) == 2 * oh_hash_size(HASHES[i]))
-            memcpy(out->ha1[i], a->ha1[i].p, n);
+            copy_hex(out->ha1[i], a->ha1[i]);
         else
             n = 0;
         row->ha1[i] = oh_span(out->ha1[i], n);
@@ -116,6 +136,7 @@ void oh__password_make(struct oh__rng *rng, char out[OH__PASSWORD_MAX])
 {
     size_t n = 0;
 
+    /* 16 of 32 characters: 80 bits, in groups of four, as people copy them. */
     for (unsigned i = 0; i < 16; i++) {
         if (i && i % 4 == 0)
             out[n++] = '-';

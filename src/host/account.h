@@ -31,9 +31,9 @@ struct oh__account_made {
 const char *oh__account_fault(const struct oh__new_account *account);
 
 /*
- * Fills the row. OH_E_SYNTAX with *why set to a static sentence when a name is empty, too long, or
- * has control characters, blanks or one of @ : < > " in it; OH_E_ABSENT when there is neither
- * password nor HA1.
+ * Fills the row; given HA1s are stored in lower case. OH_E_SYNTAX with *why set to a static
+ * sentence when a name is empty, too long, or has control characters, blanks or one of @ : < > " in
+ * it; OH_E_ABSENT when there is neither password nor HA1.
  */
 int oh__account_make(const struct oh_hasher *hasher, const struct oh__new_account *account,
                      struct oh__account_made *out, const char **why);

@@ -444,6 +444,7 @@ int oh__admin_remove(struct oh__admin *admin, const struct oh__account *account,
                  account->user, oh_error_text(r));
         return r;
     }
+    /* From here on nobody logs in with it, whatever fails below. */
     if (admin->accounts && forget) {
         oh__accounts_remove(admin->accounts, user, domain);
     } else if (admin->accounts) {
@@ -500,6 +501,7 @@ int oh__admin_purge(struct oh__admin *admin)
     p->before = admin->wall > OH__TOMBSTONE_DAYS * DAY_MS
                     ? admin->wall - OH__TOMBSTONE_DAYS * DAY_MS
                     : 0;
+    /* The walk may not change what it walks over: names are collected first, some at a time. */
     do {
         p->n = 0;
         r = oh__store_accounts_each(admin->store, note_old, p);
@@ -535,6 +537,7 @@ static int remember(struct oh__store *store, const char *name, const char *value
 {
     char old[OH__NAME_MAX];
 
+    /* Each write is synced to disk, which a start need not wait for when nothing has changed. */
     if (recall(store, name, old) == OH_OK && strcmp(old, value) == 0)
         return OH_OK;
     return oh__store_put(store, name, value, strlen(value));

@@ -1,3 +1,9 @@
+/*
+ * Accounts by JSON. What the commands of the terminal, the control socket and
+ * later an HTTP interface may ask is decided here once, with its limits: a
+ * page of a list, the rows of one import, the faults that are told.
+ * Hashes never leave: whoever reads a reply cannot log in with it.
+ */
 #include "host/admin_commands.h"
 
 #include <stdio.h>
@@ -104,6 +110,7 @@ static struct oh_span password_of(struct oh__admin *admin, const json_t *request
 {
     struct oh_span given = oh__json_member(request, "password");
 
+    /* An empty one was given all the same: it is refused, not replaced by ours. */
     *fresh = given.p == NULL;
     if (!*fresh)
         return given;
@@ -224,6 +231,7 @@ static json_t *user_remove(struct oh__admin *admin, const json_t *request)
     unsigned ended = 0;
 
     oh__admin_complete(admin, &name);
+    /* A tombstone can only be forgotten; for everything else it is as if it were not there. */
     if (!forget || oh__admin_get(admin, name.user, name.domain, &account) != OH_OK) {
         if (!find(admin, request, &account, &reply))
             return reply;

@@ -1,3 +1,8 @@
+/*
+ * One request, one reply, one deadline for all of it. The sentences are the
+ * point: "connection refused" helps nobody, but which directory was meant,
+ * what is probably the matter and what to do does.
+ */
 #include "host/client.h"
 
 #include <errno.h>
@@ -35,6 +40,7 @@ static int fail(struct call *c, int code, const char *what)
 
 static int cannot_connect(struct call *c, int error)
 {
+    /* A socket without a listener is what a server that was killed leaves behind. */
     if (error == ENOENT || error == ECONNREFUSED || error == ENOTDIR) {
         snprintf(c->why, OH__CLIENT_WHY,
                  "no server uses %s: start one with `offhook serve`, or name its directory with "
@@ -70,6 +76,7 @@ static int connect_to(struct call *c)
     return OH_OK;
 }
 
+/* Waits for the socket until the deadline of the whole call; signals do not shorten it. */
 static int wait_for(struct call *c, short events)
 {
     struct pollfd p = {.fd = c->fd, .events = events};
@@ -109,6 +116,7 @@ static int send_all(struct call *c, const char *p, size_t n)
     return OH_OK;
 }
 
+/* Doubles the room when it is used up. The bound is a guard against nonsense, not a limit. */
 static int make_room(struct call *c)
 {
     size_t cap = c->cap ? c->cap * 2 : 65536;
@@ -181,6 +189,7 @@ int oh__client_call(const char *state, const json_t *request, int timeout_ms, js
         r = send_request(&c, request);
     if (r == OH_OK)
         r = read_line(&c);
+    /* Whatever else listens on a socket of that name must not be taken for our server. */
     if (r == OH_OK) {
         json_t *got = json_loadb(c.in, c.n, JSON_REJECT_DUPLICATES, NULL);
 

@@ -1,3 +1,4 @@
+/* What operators do about banned sources. Addresses are shown without a port: a ban has none. */
 #include "host/control_topics.h"
 
 #define BANS_MOST 10000

@@ -1,3 +1,8 @@
+/*
+ * jansson refuses text that is no UTF-8, and a refused member would be a
+ * missing one: a phone with one bad byte in its name would vanish from the
+ * list. So bad text is mended instead.
+ */
 #include "host/control_json.h"
 
 #include <offhook/addr.h>

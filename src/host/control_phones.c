@@ -19,6 +19,7 @@ static json_t *json_of(const struct oh__binding *b, struct oh_span aor, uint64_t
     json_object_set_new(o, "nat", json_boolean(b->nat));
     json_object_set_new(o, "reachable", json_boolean(b->reachable));
     json_object_set_new(o, "round_trip_us", b->rtt_us ? json_integer(b->rtt_us) : json_null());
+    /* Rounded up, so that a phone is not shown with 0 s while it is still registered. */
     json_object_set_new(o, "expires_in",
                         json_integer((json_int_t)((b->expires_at - wall + 999) / 1000)));
     json_object_set_new(o, "registered_ms", json_integer((json_int_t)b->updated_at));

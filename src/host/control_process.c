@@ -1,3 +1,8 @@
+/*
+ * The process as a whole: its name and phase, its configuration, its end, a
+ * copy of its state. Everything here runs in the control thread, so a backup
+ * of a large state delays other commands, but no phone.
+ */
 #include <stdio.h>
 #include <unistd.h>
 

@@ -49,6 +49,7 @@ static void read_shards(struct oh__host *host, struct sums *sums)
 {
     struct oh__serve_stats stats;
 
+    /* One after the other: the sums need not be of one moment, only of one second. */
     for (unsigned i = 0; i < OH__SHARDS; i++) {
         pthread_mutex_lock(&host->shards[i].lock);
         oh__serve_stats(host->shards[i].serve, &stats);

@@ -61,9 +61,10 @@ json_t *oh__control_bans_clear(struct oh__host *host, const json_t *request);
 /* All user-... commands (admin_commands.c). */
 json_t *oh__control_users(struct oh__host *host, const json_t *request);
 
+struct oh__admin;
+
 /* The administration of a running server: its store, tables and settings. The caller gives config
  * back with oh__config_unref. */
-struct oh__admin;
 void oh__control_admin(struct oh__host *host, struct oh__admin *out,
                        const struct oh__config **config);
 

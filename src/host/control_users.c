@@ -1,3 +1,7 @@
+/*
+ * Account commands of a running server: the control thread owns the store's
+ * accounts and a journal of its own, one behind those of the workers.
+ */
 #include <stdio.h>
 
 #include "host/admin.h"

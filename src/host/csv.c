@@ -1,3 +1,10 @@
+/*
+ * Spreadsheets write this format in a dozen dialects. Read strictly where a
+ * mistake could make two accounts out of one (quotes), and leniently where it
+ * could not: line ends, blanks round plain fields, a byte order mark, empty
+ * lines. After a wrong record reading goes on at the next line, so that all
+ * that is wrong with a file is told at once.
+ */
 #include "host/csv.h"
 
 void oh__csv_init(struct oh__csv *csv, struct oh_span text)

@@ -1,3 +1,8 @@
+/*
+ * Which column is what. A header may select and order columns freely; whether
+ * there is one is decided by the first field alone: nobody's user name is
+ * "user" in a file whose first line is data, and if so a header says it.
+ */
 #include "host/csv_accounts.h"
 
 #include "host/csv.h"

@@ -1,3 +1,8 @@
+/*
+ * The same commands with nobody to ask. Bindings are read only when they
+ * matter: a backup copies them, and a removed account must not ring again at
+ * the next start.
+ */
 #include "host/offline.h"
 
 #include <stdio.h>
@@ -139,6 +144,7 @@ static int run(struct offline *o, const json_t *request, json_t **reply, char wh
                  "--domain NAME, or start the server first");
         return OH_E_ABSENT;
     }
+    /* Replaying a million bindings takes a second: not for a list of accounts. */
     if (backup || strcmp(command, "user-remove") == 0)
         r = read_bindings(o, why);
     if (r == OH_OK)

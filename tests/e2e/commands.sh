@@ -305,7 +305,7 @@ else
 fi
 expect "account changes are in the log" 0 "." user set 202 --barred no
 for _ in $(seq 40); do # the log is written by a thread of its own
-    grep -q "event=account-changed command=user-set" "$T/log" && break
+    grep -q "command=user-set user=202" "$T/log" && break
     sleep 0.05
 done
 if grep -q "event=account-changed command=user-set user=202" "$T/log"; then
