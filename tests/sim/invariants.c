@@ -60,8 +60,6 @@ struct invariants {
     struct world *world;
     struct seen *seen[BUCKETS];
     struct acked *acked;
-    bool measured;
-    size_t bytes; /* of the idle server at the beginning */
     struct oh_msg msg;
 };
 
@@ -381,7 +379,6 @@ void invariants_restarted(struct invariants *in)
     struct world *w = in->world;
 
     memset(in->seen, 0, sizeof in->seen);
-    in->measured = false;
     if (!w->options.journal)
         return;
     for (struct acked *a = in->acked; a; a = a->next)

@@ -146,12 +146,13 @@ struct world {
     struct peer *peers;
     struct invariants *invariants;
     struct world_text ladder;
-    void *kept;         /* list of blocks that live as long as the world */
-    bool hostile;       /* peers send damaged messages */
-    bool streams_die;   /* branches that waited on them are given up, and a late 2xx is a stray */
-    bool lenient;       /* memory is made short: what was lost for that is no fault */
-    unsigned fresh;     /* for names that must differ */
-    unsigned same_time; /* steps without time passing */
+    void *kept;       /* list of blocks that live as long as the world */
+    bool hostile;     /* peers send damaged messages */
+    bool streams_die; /* branches that waited on them are given up, and a late 2xx is a stray */
+    bool lenient;     /* memory is made short: what was lost for that is no fault */
+    unsigned check_every, checks; /* oh__serve_check costs time in large worlds; 0 = always */
+    unsigned fresh;               /* for names that must differ */
+    unsigned same_time;           /* steps without time passing */
     jmp_buf escape;
     bool trying;
     char why[WORLD_WHY];

@@ -209,6 +209,18 @@ unsigned phone_talking(const struct phone *ph)
     return n;
 }
 
+unsigned phone_ringing(const struct phone *ph)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < ph->calls_n; i++) {
+        const struct phone_call *c = &ph->calls[i];
+
+        n += !c->caller && !c->answered && !c->ended && !c->cancelled;
+    }
+    return n;
+}
+
 /* ---- calling ---- */
 
 const struct phone_task *phone_call(struct phone *ph, const char *uri,

@@ -84,6 +84,9 @@ void phone_hang_up(struct phone *ph);
 /* How many calls are up as far as this phone knows: answered, acknowledged, not ended. */
 unsigned phone_talking(const struct phone *ph);
 
+/* How many calls ring, or would: neither answered, nor refused, nor cancelled by the caller. */
+unsigned phone_ringing(const struct phone *ph);
+
 /* Loses all it knows of transactions and calls, as by a cut of power, and goes on. */
 void phone_crash(struct phone *ph);
 

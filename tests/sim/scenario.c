@@ -37,6 +37,12 @@ static void with_tiny_tables(struct oh__settings *settings, struct world_options
     settings->contacts_max = 2;
 }
 
+static void with_one_shard(struct oh__settings *settings, struct world_options *options)
+{
+    with_short_times(settings, options);
+    options->shards = 1;
+}
+
 static void with_many_shards(struct oh__settings *settings, struct world_options *options)
 {
     with_digest(settings, options);
@@ -53,29 +59,35 @@ static void hostile(struct oh__settings *settings, struct world_options *options
 
 static const struct scenario scenarios[] = {
     {"register-storm", "many phones register, refresh and leave at once, with digest",
-     with_many_shards, scenario_register_storm},
-    {"register-lossy", "the same on a bad network", with_digest, scenario_register_lossy},
+     with_many_shards, scenario_register_storm, 1},
+    {"register-lossy", "the same on a bad network", with_digest, scenario_register_lossy, 1},
     {"journal", "appending and committing fail now and then; the server is killed", with_journal,
-     scenario_journal},
-    {"calls", "calls of every kind on a good network", with_short_times, scenario_calls},
-    {"calls-lossy", "calls on a network that loses up to 30 %", with_digest, scenario_calls_lossy},
-    {"calls-streams", "calls over TCP in small pieces", with_short_times, scenario_calls_streams},
-    {"cancel", "CANCEL crosses ringing, answers and refusals", with_short_times, scenario_cancel},
-    {"cancel-lossy", "the same on a bad network", with_short_times, scenario_cancel_lossy},
+     scenario_journal, 1},
+    {"calls", "calls of every kind on a good network", with_short_times, scenario_calls, 1},
+    {"calls-lossy", "calls on a network that loses up to 30 %", with_digest, scenario_calls_lossy,
+     1},
+    {"calls-streams", "calls over TCP in small pieces", with_short_times, scenario_calls_streams,
+     1},
+    {"cancel", "CANCEL crosses ringing, answers and refusals", with_short_times, scenario_cancel,
+     1},
+    {"cancel-lossy", "the same on a bad network", with_short_times, scenario_cancel_lossy, 1},
     {"requests", "MESSAGE and OPTIONS, quick, slow and without an answer", with_digest,
-     scenario_requests},
-    {"fork", "several phones of one user ring together", with_short_times, scenario_fork},
-    {"fork-serial", "phones of one user ring by q", with_short_times, scenario_fork_serial},
+     scenario_requests, 1},
+    {"fork", "several phones of one user ring together", with_short_times, scenario_fork, 1},
+    {"fork-serial", "phones of one user ring by q", with_short_times, scenario_fork_serial, 1},
     {"both-answer", "several phones of one user answer at once", with_short_times,
-     scenario_both_answer},
-    {"timers", "Timers B, C and F run out", with_short_times, scenario_timers},
+     scenario_both_answer, 1},
+    {"timers", "Timers B, C and F run out", with_short_times, scenario_timers, 1},
     {"death", "phones and streams die in the middle of everything", with_short_times,
-     scenario_death},
-    {"restart", "the server is killed in mid-call", with_journal, scenario_restart},
-    {"reload", "settings are swapped in mid-call", NULL, scenario_reload},
-    {"full", "tables of a few entries", with_tiny_tables, scenario_full},
-    {"memory", "allocations of the server fail", with_short_times, scenario_memory},
-    {"hostile", "damaged copies of messages, while others are served", hostile, scenario_hostile},
+     scenario_death, 1},
+    {"restart", "the server is killed in mid-call", with_journal, scenario_restart, 1},
+    {"reload", "settings are swapped in mid-call", NULL, scenario_reload, 1},
+    {"full", "tables of a few entries", with_tiny_tables, scenario_full, 1},
+    {"memory", "allocations of the server fail", with_short_times, scenario_memory, 1},
+    {"flood", "thousands of requests at once, twice; memory goes back", with_one_shard,
+     scenario_flood, 20},
+    {"hostile", "damaged copies of messages, while others are served", hostile, scenario_hostile,
+     1},
 };
 
 const struct scenario *scenario_at(unsigned i)
@@ -152,8 +164,11 @@ void scenario_end(struct cast *cast)
     const struct phone_task *t;
 
     world_run(cast->world, WAIT_MS);
-    for (unsigned i = 0; i < cast->n; i++)
+    for (unsigned i = 0; i < cast->n; i++) {
         for (unsigned j = 0; (t = phone_task(cast->phones[i], j)) != NULL; j++)
             check_task(cast, cast->phones[i], t);
+        CHECK_SAY(cast->world, !cast->strict || phone_ringing(cast->phones[i]) == 0,
+                  "%s still rings though nobody calls", peer_name(phone_peer(cast->phones[i])));
+    }
     world_finish(cast->world);
 }

@@ -15,6 +15,7 @@ struct scenario {
     /* Changes settings and options before the server starts; may be NULL. */
     void (*prepare)(struct oh__settings *settings, struct world_options *options);
     void (*run)(struct world *w, void *arg); /* arg is not used */
+    unsigned every;                          /* of a range of seeds only each so-manieth is run */
 };
 
 /* The i-th family, NULL behind the last. */
@@ -39,6 +40,7 @@ void scenario_restart(struct world *w, void *arg);
 void scenario_reload(struct world *w, void *arg);
 void scenario_full(struct world *w, void *arg);
 void scenario_memory(struct world *w, void *arg);
+void scenario_flood(struct world *w, void *arg);
 void scenario_hostile(struct world *w, void *arg);
 
 #define SCENARIO_PHONES 40

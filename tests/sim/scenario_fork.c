@@ -68,6 +68,8 @@ static void story(struct world *w, bool serial)
 
         if (world_chance(w, 30))
             plan.cancel_ms = scenario_between(w, 1, 8000);
+        if (world_chance(w, 30))
+            plan.rows = "Expires: 7\n";
         give_manners(&cast, NULL);
         phone_call(cast.phones[0], "sip:team@" WORLD_DOMAIN, &plan);
         world_run(w, scenario_between(w, 10000, 200000));

@@ -40,8 +40,9 @@ void scenario_timers(struct world *w, void *arg)
     options = phone_request(cast.phones[4], "OPTIONS", cast.uris[3], NULL);
     world_run(w, 200000);
 
-    check_time(w, silent, 408, 31.9, 32.5);           /* Timer B of the server's branch */
-    check_time(w, ringing, 408, 59.9, 61);            /* Timer C, then 487 to its CANCEL */
+    check_time(w, silent, 408, 31.9, 32.5); /* Timer B of the server's branch */
+    check_time(w, ringing, 408, 59.9, 61);  /* Timer C, then 487 to its CANCEL */
+    CHECK_SAY(w, phone_ringing(cast.phones[2]) == 0, "a phone rings on after Timer C");
     check_time(w, message, OH_E_TIMEOUT, 31.9, 32.5); /* Timer F; no 408 (RFC 4320 4.2) */
     CHECK_SAY(w, refused->code >= 480 && refused->code <= 503 && seconds(refused) < 2,
               "a refused port gives %d after %.1f s", refused->code, seconds(refused));
@@ -238,5 +239,56 @@ void scenario_memory(struct world *w, void *arg)
         world_run(w, scenario_between(w, 0, 40000));
     }
     server_fail_allocation(w, 0);
+    scenario_end(&cast);
+}
+
+/* ---- much at once ---- */
+
+/* What the server may keep of a peak: a shard's cache of blocks, and its ring. */
+#define KEPT_MAX (3u * 1024 * 1024 / 2)
+
+enum { FLOOD = 2000 };
+
+static void flood(struct world *w, struct peer *from, struct cast *cast)
+{
+    for (unsigned i = 0; i < FLOOD; i++) {
+        peer_request(from, &(struct peer_request){.method = i % 2 ? "INVITE" : "MESSAGE",
+                                                  .uri = cast->uris[i % 3]});
+        if (i % 50 == 0)
+            world_run(w, scenario_between(w, 1, 20));
+    }
+    world_run(w, 300000);
+}
+
+void scenario_flood(struct world *w, void *arg)
+{
+    struct oh__serve_stats stats;
+    struct cast cast;
+    struct peer *from;
+    size_t before, once, twice;
+
+    (void)arg;
+    w->check_every = 100;
+    cast_make(&cast, w, 3);
+    scenario_network(w);
+    cast_register(&cast);
+    /* Two do not answer, one is not there. */
+    peer_silence(phone_peer(cast.phones[0]), true);
+    network_refuse(w, peer_address(phone_peer(cast.phones[1])));
+    peer_silence(phone_peer(cast.phones[2]), true);
+    from = peer_new(w, "192.0.2.90:5060", "flooder");
+    before = server_bytes(w);
+    flood(w, from, &cast);
+    once = server_bytes(w);
+    server_stats(w, &stats);
+    CHECK_SAY(w, stats.endpoint.in_flight == 0 && stats.endpoint.completed == 0,
+              "%u transactions are left after the flood", stats.endpoint.in_flight);
+    flood(w, from, &cast);
+    twice = server_bytes(w);
+    CHECK_SAY(w, twice <= once + 65536, "a second flood left %zu bytes more", twice - once);
+    CHECK_SAY(w, once - before <= KEPT_MAX,
+              "%zu bytes before the flood, %zu at its height, %zu behind it", before,
+              w->server.heap.peak, once);
+    CHECK_SAY(w, w->server.heap.peak - before > 2 * KEPT_MAX, "the flood was no flood");
     scenario_end(&cast);
 }

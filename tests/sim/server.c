@@ -229,7 +229,8 @@ static void leave(struct world *w, unsigned shard)
         }
     }
     s->wake[shard] = oh__serve_deadline(s->shards[shard]);
-    oh__serve_check(s->shards[shard]);
+    if (w->check_every == 0 || ++w->checks % w->check_every == 0)
+        oh__serve_check(s->shards[shard]);
 }
 
 static struct oh__serve *enter(struct world *w, unsigned shard)
