@@ -137,7 +137,8 @@ static void undo_maddr(struct oh__serve *s, struct oh__request *rq)
         !oh__settings_is_us(s->env->settings, maddr, rq->uri.port, &rq->flow.local))
         return;
     struct oh_buf b = oh__arena_buf(s, rq->uri.text.n + 1);
-    struct oh_span rest = rq->uri.params;
+    /* With the ";" that stands before the first one; there is one, since maddr was found. */
+    struct oh_span rest = oh_span(rq->uri.params.p - 1, rq->uri.params.n + 1);
     struct oh_param p;
 
     oh_buf_put(&b, rq->uri.text.p, (size_t)(rq->uri.host.p - rq->uri.text.p));
@@ -149,8 +150,6 @@ static void undo_maddr(struct oh__serve *s, struct oh__request *rq)
             break;
         if (oh_span_ieq(p.name, OH_LIT("maddr")) || oh_span_ieq(p.name, OH_LIT("transport")))
             continue;
-        if (p.name.p == at)
-            oh_buf_char(&b, ';');
         oh_buf_put(&b, at, (size_t)(rest.p - at));
     }
     if (!b.full && oh_uri_parse(oh_buf_view(&b), &rq->uri, NULL) == OH_OK)
