@@ -19,9 +19,10 @@ struct digest {
     const char *algorithm; /* of the challenge; "MD5-sess" ... */
     const char *body;
     const char *cnonce;
-    uint32_t nc;  /* 1 */
-    bool no_qop;  /* as RFC 2069 has it */
-    bool integer; /* qop=auth-int */
+    const char *ha1; /* instead of a password */
+    uint32_t nc;     /* 1 */
+    bool no_qop;     /* as RFC 2069 has it */
+    bool integer;    /* qop=auth-int */
 };
 
 /* Decodes a challenge's row of a 401 or 407. */
@@ -64,8 +65,8 @@ static void credentials(struct world *w, const struct oh_msg *m, const struct di
         c->cnonce = oh_span_str(d->cnonce ? d->cnonce : "0a4f113b");
     n = oh_digest_ha1(h, c->algorithm.hash, c->username, c->realm,
                       oh_span_str(d->password ? d->password : password_of(d->user)), ha1);
-    n = oh_digest_response(h, c, oh_span(ha1, n), oh_span_str(d->method), oh_span_str(d->body),
-                           hex);
+    n = oh_digest_response(h, c, d->ha1 ? oh_span_str(d->ha1) : oh_span(ha1, n),
+                           oh_span_str(d->method), oh_span_str(d->body), hex);
     CHECK(w, n > 0);
     c->response = oh_span(hex, n);
 }
@@ -179,6 +180,48 @@ static void preferred_first(struct world *w)
     CHECK(w,
           try(bob, 2, row_for(w, m, &(struct digest){REGISTERING, .algorithm = "MD5"}))->status ==
               200);
+}
+
+#define SHA_ONLY                                                \
+    "listen = { 'udp:192.0.2.1:5060', 'tcp:192.0.2.1:5060' }\n" \
+    "domains = { { 'example.test', digest = { 'SHA-256' } } }\n"
+
+static void only_what_was_offered(struct world *w)
+{
+    struct peer *bob = peer_new(w, PHONE, "bob");
+    const struct oh_msg *m;
+
+    accounts(w);
+    m = challenge_of(bob);
+    CHECK(w,
+          try(bob, 1, row_for(w, m, &(struct digest){REGISTERING, .algorithm = "MD5"}))->status ==
+              401);
+    CHECK(w, told(w, "MD5"));
+    CHECK(w, try(bob, 2, row_for(w, m, &(struct digest){REGISTERING}))->status == 200);
+}
+
+#define DOMAINS                                                 \
+    "listen = { 'udp:192.0.2.1:5060', 'tcp:192.0.2.1:5060' }\n" \
+    "domains = { 'example.test', 'second.test' }\n"
+
+static void realm_of_each_domain(struct world *w)
+{
+    static const struct {
+        const char *uri, *realm;
+    } list[] = {{"sip:bob@second.test", "second.test"},
+                {"sip:bob@example.test", "example.test"},
+                {"sip:bob@192.0.2.1", "example.test"},
+                {"sip:bob@elsewhere.test", "example.test"}};
+    struct peer *alice = peer_new(w, CALLER, "alice");
+
+    for (unsigned i = 0; i < sizeof list / sizeof list[0]; i++) {
+        struct oh_challenge c;
+
+        ASK(alice, .method = "MESSAGE", .uri = list[i].uri);
+        decode(w, answer(alice, "407"), 0, &c);
+        CHECK_SAY(w, oh_span_eq(c.realm, oh_span_str(list[i].realm)), "%s is asked for %s",
+                  list[i].uri, text_of(c.realm));
+    }
 }
 
 static void ways_to_answer(struct world *w)
@@ -478,6 +521,24 @@ static void unknown_looks_like_wrong(struct world *w)
     CHECK_SAY(w, strcmp(shapes[0], shapes[2]) == 0, "%s\nbut %s", shapes[0], shapes[2]);
 }
 
+/* The key that the server hashes with for names that nobody has is no way in. */
+static void nobody_has_no_key(struct world *w)
+{
+    static const char zeros[] = "00000000000000000000000000000000";
+    struct peer *p = peer_new(w, PHONE, "nobody");
+    struct digest d = {REGISTERING, .ha1 = zeros};
+
+    accounts(w);
+    d.user = "nobody";
+    registers(p, "nobody", "", 1, NULL, "");
+    registers(p, "nobody", "", 2, NULL, row_for(w, answer(p, "401"), &d));
+    answer(p, "401");
+    d.user = "gone";
+    registers(p, "gone", "", 1, NULL, "");
+    registers(p, "gone", "", 2, NULL, row_for(w, answer(p, "401"), &d));
+    answer(p, "401");
+}
+
 static void unknown_callee_is_not_told(struct world *w)
 {
     struct peer *alice = peer_new(w, CALLER, "alice");
@@ -650,6 +711,8 @@ static const struct conformance_case cases[] = {
     CASE("AUT-002", "401 from registrar and server, 407 from the proxy", which_code, .lua = CLOSED),
     CASE("AUT-003", "one MD5 challenge by default", one_md5_by_default, .lua = CLOSED),
     CASE("AUT-003", "one challenge per algorithm, preferred first", preferred_first, .lua = TWO),
+    CASE("AUT-003", "only what was offered is accepted", only_what_was_offered, .lua = SHA_ONLY),
+    CASE("AUT-002", "each domain has its realm", realm_of_each_domain, .lua = DOMAINS),
     CASE("AUT-005", "answers with and without qop, of every kind", ways_to_answer,
          .lua = CLOSED "abuse = { failures = 0 }\n"),
     CASE("AUT-006", "quotes in our challenges", quotes_of_ours, .lua = CLOSED),
@@ -666,6 +729,7 @@ static const struct conformance_case cases[] = {
     CASE("AUT-012", "challenges leave nothing behind", challenges_cost_nothing, .lua = CLOSED),
     CASE("AUT-013", "an unknown user looks like a wrong password", unknown_looks_like_wrong,
          .lua = CLOSED),
+    CASE("AUT-013", "who does not exist has no password at all", nobody_has_no_key, .lua = CLOSED),
     CASE("AUT-013", "who exists is not told to strangers", unknown_callee_is_not_told,
          .lua = CLOSED),
     CASE("AUT-014 PRX-008", "403 only after the right password", forbidden_only_when_known,

@@ -371,6 +371,7 @@ static void best_response(struct world *w)
         {{500, 404, 503}, "404"}, {{480, 407, 486}, "407"}, {{404, 486, 401}, "401"},
         {{484, 486, 404}, "484"}, {{404, 415, 480}, "415"}, {{480, 404, 420}, "420"},
         {{503, 503, 503}, "500"}, {{501, 503, 501}, "501"}, {{302, 600, 486}, "600"},
+        {{487, 486, 404}, "486"}, {{487, 480, 487}, "480"}, {{408, 486, 487}, "486"},
     };
     struct fork f;
 
@@ -427,6 +428,13 @@ static void challenges_of_all(struct world *w)
     const char *all = text_of(m->raw), *sha = strstr(all, "SHA-256"), *md5 = strstr(all, "=MD5");
 
     CHECK(w, sha && md5 && sha < md5);
+    /* The other way round: what comes later joins what was chosen. */
+    call(&f, 3, "");
+    for (unsigned i = 3; i-- > 0;)
+        reply(&f, i, i ? 407 : 401, rows[i]);
+    m = answer(f.alice, "4xx");
+    CHECK(w, message_rows(m, OH_HEADER_WWW_AUTHENTICATE) == 1);
+    CHECK(w, message_rows(m, OH_HEADER_PROXY_AUTHENTICATE) == 3);
 }
 
 static void declined(struct world *w)

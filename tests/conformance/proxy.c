@@ -229,7 +229,7 @@ static void strict_upstream(struct world *w)
 
 static void own_routes_and_maddr(struct world *w)
 {
-    struct peer *alice = caller(w), *bob = phone(w, PHONE, "bob");
+    struct peer *alice = caller(w), *bob = phone(w, PHONE, "bob"), *far = far_away(w);
     const struct oh_msg *m;
     struct peer_dialog d;
 
@@ -241,6 +241,11 @@ static void own_routes_and_maddr(struct world *w)
     m = peer_expect(bob, "INVITE");
     CHECK(w, oh_span_eq(m->uri, OH_LIT("sip:bob@192.0.2.20:5060")));
     refuse(bob, m);
+    answer(alice, "486");
+    ASK(alice, .method = "INVITE", .uri = "sip:x@other.test;a=b;maddr=192.0.2.1;c");
+    m = peer_expect(far, "INVITE");
+    CHECK(w, oh_span_eq(m->uri, OH_LIT("sip:x@other.test;a=b;c")));
+    refuse(far, m);
     answer(alice, "486");
     /* Both values of the double Record-Route go when the BYE comes back. */
     talk(alice, bob, &d);
