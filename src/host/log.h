@@ -1,7 +1,8 @@
 /*
  * The log: logfmt, one event per line, with stable names (docs/events.md).
- * Lines go into a bounded ring and a thread writes them, so that a full pipe
- * or a slow disk never stops a worker; what does not fit is counted.
+ * Lines go into one of two bounded buffers and a thread writes the other, so
+ * that a full pipe or a slow disk never stops a worker; what does not fit is
+ * counted, and the count logged (event=log-dropped).
  */
 #ifndef OH_HOST_LOG_H
 #define OH_HOST_LOG_H
@@ -11,13 +12,16 @@
 struct oh__log;
 
 /* Opens the destination ("stderr" or a path, appended to, mode 0640) and starts the writer. OH_OK,
- * OH_E_IO or OH_E_NOMEM. */
+ * OH_E_IO (errno tells why) or OH_E_NOMEM. */
 int oh__log_open(const char *to, enum oh__log_level level, struct oh__log **out);
 
 /* Writes what is queued (for at most a second) and closes. NULL is ignored. */
 void oh__log_close(struct oh__log *log);
 
-/* Opens the file again (after rotation) and sets the level; on SIGHUP and reload. */
+/*
+ * Opens the file again (after rotation) and sets the level; on SIGHUP and reload. The writer's
+ * thread does it soon; should it fail, the old file stays in use and gets event=log-not-reopened.
+ */
 void oh__log_reopen(struct oh__log *log, enum oh__log_level level);
 
 /* True when lines of this level are written at all. */

@@ -1,3 +1,13 @@
+/*
+ * One thread for what may take its time. Workers never wait for it: it takes
+ * the same short locks as they do, one stripe or one list at a time, and writes
+ * to the disk while it holds none.
+ *
+ * It runs every second, because that is how much of the journal a power cut
+ * may cost (a killed process loses nothing, see store.h), and because bindings
+ * that have expired are invisible to look-ups anyway: the sweep only gives
+ * their memory back.
+ */
 #include "host/maintain.h"
 
 #include <malloc.h>
@@ -52,10 +62,11 @@ static void *run(void *arg)
 
     pthread_mutex_lock(&m->lock);
     while (!m->stop) {
-        until = oh__wall_after(PERIOD_MS);
+        until = oh__cond_after(PERIOD_MS);
         pthread_cond_timedwait(&m->stop_asked, &m->lock, &until);
         if (m->stop)
             break;
+        /* Whoever stops us waits in join, not on the lock, while a snapshot is written. */
         pthread_mutex_unlock(&m->lock);
         sweep(m);
         compact(m);
@@ -72,9 +83,14 @@ int oh__maintain_start(struct oh__host *host, struct oh__maintain **out)
     if (!m)
         return OH_E_NOMEM;
     m->host = host;
+    if (oh__cond_init(&m->stop_asked) != OH_OK) {
+        oh_free(oh_alloc_default(), m, sizeof *m);
+        return OH_E_NOMEM;
+    }
     pthread_mutex_init(&m->lock, NULL);
-    pthread_cond_init(&m->stop_asked, NULL);
     if (pthread_create(&m->thread, NULL, run, m) != 0) {
+        pthread_cond_destroy(&m->stop_asked);
+        pthread_mutex_destroy(&m->lock);
         oh_free(oh_alloc_default(), m, sizeof *m);
         return OH_E_NOMEM;
     }

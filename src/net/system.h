@@ -3,6 +3,7 @@
 #ifndef OH_NET_SYSTEM_H
 #define OH_NET_SYSTEM_H
 
+#include <pthread.h>
 #include <time.h>
 
 #include <offhook/digest.h>
@@ -13,8 +14,14 @@ uint64_t oh__clock_now(void);
 /* The wall clock in milliseconds since 1970; it may jump when somebody sets it. */
 uint64_t oh__clock_wall(void);
 
-/* The wall-clock time in ms from now, as condition variables take it. */
-struct timespec oh__wall_after(unsigned ms);
+/*
+ * Makes a condition variable whose time-outs count on the monotonic clock, so that setting the wall
+ * clock neither holds a waiter up nor wakes it early. OH_OK or OH_E_NOMEM.
+ */
+int oh__cond_init(pthread_cond_t *cond);
+
+/* The time `ms` from now for pthread_cond_timedwait on what oh__cond_init made. */
+struct timespec oh__cond_after(unsigned ms);
 
 /* Fills memory with entropy from the kernel; OH_OK or OH_E_IO. */
 int oh__entropy(void *out, size_t n);
