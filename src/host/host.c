@@ -45,27 +45,18 @@ static int load_config(struct oh__host *host)
     return r == OH_OK ? EXIT_FINE : EXIT_REFUSED;
 }
 
-/* Without authentication only this machine may reach us, unless somebody says twice that he means
- * it. */
 static int check_no_auth(const struct oh__host *host)
 {
-    const struct oh__settings *settings = oh__config_settings(host->config);
     char text[OH_ADDR_TEXT_MAX];
 
-    if (!settings->no_auth || host->options->no_auth_anywhere)
+    if (oh__host_no_auth_safe(host->options, oh__config_settings(host->config), text))
         return EXIT_FINE;
-    for (unsigned i = 0; i < settings->listeners_n; i++) {
-        if (oh_addr_is_loopback(&settings->listeners[i].addr))
-            continue;
-        oh_addr_text(&settings->listeners[i].addr, text);
-        fprintf(
-            stderr,
-            "offhook: --no-auth with the listener %s would let every stranger register and call.\n"
-            "Listen on loopback only (--listen udp:127.0.0.1:5060), or say --no-auth=anywhere if that is what you want.\n",
-            text);
-        return EXIT_REFUSED;
-    }
-    return EXIT_FINE;
+    fprintf(
+        stderr,
+        "offhook: --no-auth with the listener %s would let every stranger register and call.\n"
+        "Listen on loopback only (--listen udp:127.0.0.1:5060), or say --no-auth=anywhere if that is what you want.\n",
+        text);
+    return EXIT_REFUSED;
 }
 
 static unsigned count_workers(const struct oh__config *config)
@@ -92,28 +83,38 @@ static void net_options(const struct oh__host *host, struct oh__net_options *o)
     o->stream_limits.message = settings->stream_message_max;
 }
 
-/* Opens the listeners. An optional one (IPv6) that the machine cannot have is left out. */
+/* Leaves out optional listeners whose address this machine does not have (IPv6 mostly). From the
+ * end, because those behind move up. */
+static void leave_out(struct oh__host *host)
+{
+    struct oh__config *config = (struct oh__config *)host->config; /* nobody else has it yet */
+    char text[OH_ADDR_TEXT_MAX];
+
+    for (unsigned i = oh__config_settings(config)->listeners_n; i-- > 0;) {
+        const struct oh__settings_listener *l = &oh__config_settings(config)->listeners[i];
+
+        if (!l->optional || oh__net_has_address(&l->addr))
+            continue;
+        oh_addr_text(&l->addr, text);
+        oh__log_say(host->log, OH__LOG_INFO, "listener-left-out",
+                    "%.*s:%s is not listened on: this machine has no such address",
+                    OH_PRI(oh_transport_param(l->transport)), text);
+        oh__config_drop_listener(config, i);
+    }
+}
+
 static int open_net(struct oh__host *host)
 {
     struct oh__net_options options;
-    char why[WHY_MAX];
-    int r;
+    char why[WHY_MAX] = "out of memory";
 
-    for (;;) {
-        net_options(host, &options);
-        r = oh__net_open(&options, &host->net, why, sizeof why);
-        if (r != OH_E_UNSUPPORTED)
-            break;
-        const struct oh__settings *settings = oh__config_settings(host->config);
-        unsigned i = 0;
-
-        while (i < settings->listeners_n && !(settings->listeners[i].optional))
-            i++;
-        if (i == settings->listeners_n)
-            break;
-        oh__config_drop_listener((struct oh__config *)host->config, i);
+    leave_out(host);
+    net_options(host, &options);
+    if (options.listeners_n == 0) {
+        fprintf(stderr, "offhook: this machine has none of the addresses in 'listen'\n");
+        return EXIT_CONNECTION;
     }
-    if (r != OH_OK) {
+    if (oh__net_open(&options, &host->net, why, sizeof why) != OH_OK) {
         fprintf(stderr, "offhook: %s\n", why);
         return EXIT_CONNECTION;
     }
@@ -348,16 +349,16 @@ static int start(struct running *run)
 {
     struct oh__host *host = run->host;
     const struct oh__config_process *process;
-    int status;
+    int status, r;
 
     if ((status = load_config(host)) != 0 || (status = check_no_auth(host)) != 0 ||
         (status = open_signals(&run->signals)) != 0)
         return status;
     process = oh__config_process(host->config);
-    if (oh__log_open(process->log_to, (enum oh__log_level)process->log_level, &host->log) !=
-        OH_OK) {
+    r = oh__log_open(process->log_to, (enum oh__log_level)process->log_level, &host->log);
+    if (r != OH_OK) {
         fprintf(stderr, "offhook: cannot write the log to %s: %s\n", process->log_to,
-                strerror(errno));
+                r == OH_E_IO ? strerror(errno) : oh_error_text(r));
         return EXIT_REFUSED;
     }
     host->workers_n = count_workers(host->config);

@@ -120,9 +120,17 @@ void oh__first_banner(struct oh__host *host);
 
 /*
  * Loads the configuration again and swaps it in. OH_OK, or OH_E_* with the report filled and
- * nothing changed.
+ * nothing changed; OH_E_DENIED when it would take authentication away from a listener that
+ * strangers reach.
  */
 int oh__host_reload(struct oh__host *host, struct oh__config_report *report);
+
+/*
+ * Without authentication only this machine may reach us, unless somebody says twice that he means
+ * it. False with the text of the listener that strangers could use.
+ */
+bool oh__host_no_auth_safe(const struct oh__host_options *options,
+                           const struct oh__settings *settings, char listener[OH_ADDR_TEXT_MAX]);
 
 /* The newest configuration with a reference for the caller. */
 const struct oh__config *oh__host_config(struct oh__host *host);

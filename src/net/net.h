@@ -50,10 +50,16 @@ struct oh__net_options {
 /*
  * Opens all listeners for all workers (SO_REUSEPORT, forced receive buffers) before privileges are
  * dropped. On failure *why (size cap) tells which address and what to do ("port 5060 is in use by
- * another program: ..."). OH_OK, OH_E_BUSY, OH_E_DENIED, OH_E_IO, OH_E_NOMEM.
+ * another program: ..."). OH_OK, OH_E_BUSY, OH_E_DENIED, OH_E_IO, OH_E_NOMEM; OH_E_UNSUPPORTED for
+ * a transport that is not UDP or TCP, and an address or address family that this machine does not
+ * have; OH_E_RANGE or OH_E_LIMIT for options beyond the bounds.
  */
 int oh__net_open(const struct oh__net_options *options, struct oh__net_shared **out, char *why,
                  size_t cap);
+
+/* False when this machine has no such address, or not even its family: then a listener on it is
+ * OH_E_UNSUPPORTED. Ports do not matter. */
+bool oh__net_has_address(const struct oh_addr *addr);
 
 /* Closes everything; all workers must have ended. NULL is ignored. */
 void oh__net_close(struct oh__net_shared *shared);

@@ -54,6 +54,9 @@ static int code_of(int error)
     case EPERM: return OH_E_DENIED;
     case ENOMEM:
     case ENOBUFS: return OH_E_NOMEM;
+    /* What the machine does not have; a listener that is optional may be left out then. */
+    case EAFNOSUPPORT:
+    case EADDRNOTAVAIL: return OH_E_UNSUPPORTED;
     default: return OH_E_IO;
     }
 }
@@ -118,6 +121,21 @@ static int probe(const struct oh__listener *l)
     rc = bind_to(fd, &l->addr);
     close_quietly(fd);
     return rc;
+}
+
+bool oh__net_has_address(const struct oh_addr *addr)
+{
+    struct oh__listener l = {.transport = OH_TRANSPORT_UDP, .addr = *addr};
+    int fd, rc;
+
+    /* A port of the kernel's choice: nobody has it, and everybody may. */
+    l.addr.port = 0;
+    fd = make_socket(&l);
+    if (fd < 0)
+        return errno != EAFNOSUPPORT;
+    rc = bind_to(fd, &l.addr);
+    close_quietly(fd);
+    return rc == 0 || errno != EADDRNOTAVAIL;
 }
 
 /* Asks for a receive buffer, past the system's limit when privileged, and notes when we got less.

@@ -7,9 +7,7 @@
  */
 #include "net/order.h"
 
-#include <unistd.h>
-
-#include "net/sock.h"
+#include "net/system.h"
 
 #define MOST 64
 
@@ -109,24 +107,14 @@ void oh__order_by(struct oh_addr *addrs, struct oh_addr *sources, unsigned n)
     }
 }
 
-/* Asks the routing table: connecting a UDP socket sends nothing, but chooses a source address. */
+/* The source address towards a destination; of no family when there is no route. */
 static struct oh_addr source_for(const struct oh_addr *addr)
 {
     struct oh_addr to = *addr, from = {0};
-    union oh__sockaddr sa;
-    socklen_t n;
-    int fd = socket(oh__family_of(addr), SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
-    if (fd < 0)
-        return from;
+    /* Any port will do, but some kernels refuse 0. */
     to.port = to.port ? to.port : 5060;
-    n = oh__sockaddr_of(&to, &sa);
-    if (connect(fd, &sa.sa, n) == 0) {
-        n = sizeof(sa);
-        if (getsockname(fd, &sa.sa, &n) == 0)
-            from = oh__addr_of(&sa);
-    }
-    close(fd);
+    (void)oh__local_toward(&to, &from);
     return from;
 }
 

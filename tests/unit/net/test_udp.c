@@ -309,15 +309,19 @@ static void test_busy(void **state)
 
 static void test_bad_options(void **state)
 {
-    struct kit k = {0}, absent = {0}, tls = {0};
+    struct kit k = {0}, absent = {0}, there = {0}, tls = {0};
     char why[256] = "";
 
     (void)state;
     k.options.workers = 65;
     assert_int_equal(oh__net_open(&k.options, &k.shared, why, sizeof(why)), OH_E_RANGE);
     kit_listen(&absent, OH_TRANSPORT_UDP, "192.0.2.99:0");
-    assert_int_equal(oh__net_open(&absent.options, &absent.shared, why, sizeof(why)), OH_E_IO);
+    assert_int_equal(oh__net_open(&absent.options, &absent.shared, why, sizeof(why)),
+                     OH_E_UNSUPPORTED);
     assert_non_null(strstr(why, "no such address"));
+    assert_false(oh__net_has_address(&absent.options.listeners[0].addr));
+    kit_listen(&there, OH_TRANSPORT_UDP, "127.0.0.1:1");
+    assert_true(oh__net_has_address(&there.options.listeners[0].addr));
     kit_listen(&tls, OH_TRANSPORT_TLS, "127.0.0.1:0");
     assert_int_equal(oh__net_open(&tls.options, &tls.shared, why, sizeof(why)), OH_E_UNSUPPORTED);
 }
