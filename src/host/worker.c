@@ -11,12 +11,19 @@
  * Order within a batch: take what arrived, run it, run what is due, commit
  * the journal once, and only then let the replies go that depend on it.
  */
+#include <signal.h>
+#include <unistd.h>
+
 #include "host/hold.h"
 #include "host/pinger.h"
 #include "host/process.h"
 
+/* Timers that one visit to a shard runs. More of them wait for the next round, so that datagrams
+ * are read in between; the shard's deadline is in the past then, and no time is lost. */
 #define EXPIRE_AT_ONCE 512
 
+/* Moves on to the newest configuration. Between two batches only: what a batch has begun with stays
+ * the same until its end. */
 static void adopt(struct oh__worker *w)
 {
     struct oh__host *host = w->host;
@@ -27,6 +34,8 @@ static void adopt(struct oh__worker *w)
         return;
     const struct oh__config *config = oh__host_config(host);
 
+    /* The number is noted all the same: trying again with each batch would eat what memory there
+     * is, and the next reload tries anyway. */
     if (oh__policy_lua_new(config, host->policy_shared, &policy) != OH_OK) {
         oh__log_say(host->log, OH__LOG_ERROR, "policy-failed",
                     "worker %u keeps the old policy: memory is short", w->index);
@@ -50,8 +59,9 @@ void oh__worker_take(struct oh__worker *w, struct oh__serve *serve)
     while (oh__serve_take(serve, &o)) {
         switch (o.kind) {
         case OH__SERVE_SEND:
+            /* No memory to hold it is as if the datagram had been lost. */
             if (o.durable && oh__journal_pending(w->journal))
-                oh__held_add(w->held, &o.flow, o.bytes, o.ticket);
+                (void)oh__held_add(w->held, &o.flow, o.bytes, o.ticket);
             else
                 oh__net_send(w->net, &o.flow, o.bytes, o.ticket);
             break;
@@ -77,6 +87,8 @@ static struct oh__serve *visit(struct oh__worker *w, unsigned shard)
     return w->host->shards[shard].serve;
 }
 
+/* A message goes to the shard of its transaction or call. One that names neither (a response with a
+ * branch that we did not write) ends here, before anybody's lock is taken. */
 static void on_message(struct oh__worker *w, const struct oh_flow *flow, struct oh_msg *msg,
                        int parsed, const struct oh_fault *fault)
 {
@@ -115,6 +127,8 @@ static void on_answer(struct oh__worker *w, const struct oh__net_input *in)
     leave(w, shard);
 }
 
+/* A connection may carry calls of any shard, and nobody keeps a list of whose: all of them are
+ * asked, one lock at a time. The location table first, so that no shard targets it once more. */
 static void on_closed(struct oh__worker *w, const struct oh_flow *flow)
 {
     oh__location_flow_closed(w->host->shared.location, flow->id);
@@ -136,6 +150,7 @@ static void on_input(struct oh__worker *w, struct oh__net_input *in)
     }
 }
 
+/* Keeps the promises that this worker has made, see above. */
 static void run_due(struct oh__worker *w)
 {
     for (unsigned i = 0; i < OH__SHARDS; i++) {
@@ -170,6 +185,8 @@ static void commit(struct oh__worker *w)
     oh__held_send(w->held, w->net);
 }
 
+/* Pings what the pinger names. They are spread over all shards, because each is a transaction that
+ * lives for seconds, and one shard would run out of them. */
 static void ping(struct oh__worker *w)
 {
     struct oh__ping_target target;
@@ -180,15 +197,33 @@ static void ping(struct oh__worker *w)
     }
 }
 
+/*
+ * The loop has broken, which the kernel has no reason to let happen. A server that goes on with a
+ * worker less would lose its share of the datagrams for ever, and look healthy: it ends instead,
+ * and whoever watches over it starts it again.
+ */
+static void fail(struct oh__worker *w)
+{
+    oh__log_say(w->host->log, OH__LOG_ERROR, "worker-failed",
+                "worker %u cannot wait for messages any more: the server stops", w->index);
+    kill(getpid(), SIGTERM);
+}
+
 static void *run(void *arg)
 {
     struct oh__worker *w = arg;
     struct oh__net_input in;
+    int phase;
 
-    while (atomic_load_explicit(&w->host->phase, memory_order_acquire) != OH__PHASE_STOPPING) {
+    while ((phase = atomic_load_explicit(&w->host->phase, memory_order_acquire)) !=
+           OH__PHASE_STOPPING) {
         adopt(w);
-        if (oh__net_wait(w->net, earliest(w)) != OH_OK)
+        if (phase == OH__PHASE_DRAINING)
+            oh__net_stop_accepting(w->net); /* again and again, which costs a look */
+        if (oh__net_wait(w->net, earliest(w)) != OH_OK) {
+            fail(w);
             break;
+        }
         w->env.now = oh__clock_now();
         w->env.wall = oh__clock_wall();
         while (oh__net_take(w->net, &in))
