@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "host/account.h"
@@ -19,35 +20,66 @@
 static const char *const FIRST_USERS[] = {"101", "102"};
 #define FIRST_N 2
 
-/* The realm is fixed at creation; without a domain of its own the account serves every name of this
- * machine (decision 12). */
-static int make_one(struct oh__host *host, const char *user, const char *password)
+/*
+ * Makes both accounts, in one transaction: with one of two, the next start would find an account
+ * and not make the other. The realm is fixed at creation; without a domain of its own an account
+ * serves every name of this machine (decision 12).
+ */
+static int make_all(struct oh__host *host, char passwords[FIRST_N][OH__PASSWORD_MAX])
 {
     const struct oh__settings *settings = oh__config_settings(host->config);
     const char *domain = settings->domains_n ? oh__settings_main(settings)->name : "";
-    struct oh__new_account account = {.user = oh_span_str(user),
-                                      .domain = oh_span_str(domain),
-                                      .realm = oh_span_str(oh__settings_main(settings)->name),
-                                      .password = oh_span_str(password)};
-    struct oh__account_made made;
+    struct oh__account_made made[FIRST_N];
+    struct oh__account_row rows[FIRST_N];
     char text[OH__STORE_WHY] = "";
     const char *why;
+    int r = OH_OK;
 
-    if (oh__account_make(host->hasher, &account, &made, &why) != OH_OK) {
-        fprintf(stderr, "offhook: the account %s could not be made: %s\n", user, why);
+    for (unsigned i = 0; i < FIRST_N; i++) {
+        struct oh__new_account account = {.user = oh_span_str(FIRST_USERS[i]),
+                                          .domain = oh_span_str(domain),
+                                          .realm = oh_span_str(oh__settings_main(settings)->name),
+                                          .password = oh_span_str(passwords[i])};
+
+        if (oh__account_make(host->hasher, &account, &made[i], &why) != OH_OK) {
+            fprintf(stderr, "offhook: the account %s could not be made: %s\n", FIRST_USERS[i], why);
+            return 9;
+        }
+        rows[i] = made[i].row;
+    }
+    if (oh__store_accounts_put(host->store, rows, FIRST_N, text) != OH_OK) {
+        fprintf(stderr, "offhook: the first accounts could not be stored: %s\n", text);
         return 9;
     }
-    if (oh__store_accounts_put(host->store, &made.row, 1, text) != OH_OK) {
-        fprintf(stderr, "offhook: the account %s could not be stored: %s\n", user, text);
-        return 9;
-    }
-    return oh__accounts_put(host->shared.accounts, &made.row) == OH_OK ? 0 : 9;
+    for (unsigned i = 0; i < FIRST_N && r == OH_OK; i++)
+        r = oh__accounts_put(host->shared.accounts, &rows[i]);
+    if (r != OH_OK)
+        fprintf(stderr, "offhook: the first accounts could not be loaded: %s\n", oh_error_text(r));
+    return r == OH_OK ? 0 : 9;
 }
 
-/* Leaves the passwords in STATE/first-accounts.txt. Returns an exit status. */
+/* Writes the passwords; false with errno. */
+static bool write_passwords(int fd, char passwords[FIRST_N][OH__PASSWORD_MAX])
+{
+    /* One that is there from another time may be open to more people. */
+    if (fchmod(fd, 0600) != 0)
+        return false;
+    for (unsigned i = 0; i < FIRST_N; i++) {
+        if (dprintf(fd, "user %s password %s\n", FIRST_USERS[i], passwords[i]) < 0)
+            return false;
+    }
+    return fsync(fd) == 0;
+}
+
+/*
+ * Leaves the passwords in STATE/first-accounts.txt, before there are any accounts: passwords
+ * without accounts harm nobody, accounts whose passwords nobody knows do. Returns an exit status.
+ */
 static int leave_file(const char *state, char passwords[FIRST_N][OH__PASSWORD_MAX])
 {
     char path[OH__CONFIG_PATH_MAX + 32];
+    bool written;
+    int error;
 
     snprintf(path, sizeof path, "%s/%s", state, FIRST_FILE);
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
@@ -57,30 +89,41 @@ static int leave_file(const char *state, char passwords[FIRST_N][OH__PASSWORD_MA
                 strerror(errno));
         return 9;
     }
-    for (unsigned i = 0; i < FIRST_N; i++)
-        dprintf(fd, "user %s password %s\n", FIRST_USERS[i], passwords[i]);
-    fsync(fd);
-    close(fd);
-    printf("First accounts: %s and %s, passwords in %s\n", FIRST_USERS[0], FIRST_USERS[1], path);
+    written = write_passwords(fd, passwords);
+    error = errno;
+    if (close(fd) != 0 && written) {
+        written = false;
+        error = errno;
+    }
+    if (!written) {
+        fprintf(stderr, "offhook: cannot write %s: %s\n", path, strerror(error));
+        return 9;
+    }
     return 0;
 }
 
 int oh__first_accounts(struct oh__host *host)
 {
+    const char *state = oh__config_process(host->config)->state;
     char passwords[FIRST_N][OH__PASSWORD_MAX];
+    bool shown = isatty(STDOUT_FILENO);
+    int status = 0;
 
     if (host->options->file || oh__accounts_count(host->shared.accounts))
         return 0;
     for (unsigned i = 0; i < FIRST_N; i++)
         oh__password_make(&host->rng, passwords[i]);
-    int status = 0;
-
-    if (!isatty(STDOUT_FILENO))
-        status = leave_file(oh__config_process(host->config)->state, passwords);
-    for (unsigned i = 0; i < FIRST_N && status == 0; i++)
-        status = make_one(host, FIRST_USERS[i], passwords[i]);
-    if (status || !isatty(STDOUT_FILENO))
+    if (!shown)
+        status = leave_file(state, passwords);
+    if (status == 0)
+        status = make_all(host, passwords);
+    if (status)
         return status;
+    if (!shown) {
+        printf("First accounts: %s and %s, passwords in %s/%s\n", FIRST_USERS[0], FIRST_USERS[1],
+               state, FIRST_FILE);
+        return 0;
+    }
     printf(
         "\nTwo accounts were made. Their passwords are shown only now (`offhook user passwd 101` makes a new one):\n\n");
     for (unsigned i = 0; i < FIRST_N; i++)
