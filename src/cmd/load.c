@@ -13,7 +13,6 @@
 
 #include <offhook/status.h>
 
-#include "cmd/output.h"
 #include "net/system.h"
 
 #define RESOLVE_TIME (10 * OH__SEC)
@@ -40,18 +39,18 @@ static void catch_signals(void)
 /* ---- whom it goes to ---- */
 
 /* Opens a loop without sockets, to look names up and to wait for the workers. */
-static int open_desk(struct oh__net_shared **shared, struct oh__net **desk)
+static int open_desk(struct oh__load_run *run, struct oh__net_shared **shared)
 {
     struct oh__net_options o = {.workers = 1};
     char why[256] = "";
     int rc = oh__net_open(&o, shared, why, sizeof why);
 
     if (rc == OH_OK)
-        rc = oh__net_new(*shared, 0, desk);
+        rc = oh__net_new(*shared, 0, &run->desk);
     if (rc == OH_OK)
         return OH__EXIT_OK;
-    oh__fail("%s", why[0] ? why : oh_error_text(rc));
-    return OH__EXIT_CONNECTION;
+    return oh__load_refuse(run->config, OH__EXIT_CONNECTION, "%s",
+                           why[0] ? why : oh_error_text(rc));
 }
 
 /* Looks the target's name up. OH_OK or OH_E_*. */
@@ -86,26 +85,19 @@ static int find_server(struct oh__load_run *run)
     char text[OH_ADDR_TEXT_MAX];
     int rc = resolve(run->desk, c->host, &run->server);
 
-    if (rc != OH_OK) {
-        oh__fail("%s: %s", c->host, oh_error_text(rc));
-        return OH__EXIT_DNS;
-    }
+    if (rc != OH_OK)
+        return oh__load_refuse(c, OH__EXIT_DNS, "%s: %s", c->host, oh_error_text(rc));
     run->server.port = c->port;
     oh_addr_host_text(&run->server, text);
-    if (oh_addr_is_broadcast(&run->server) || oh_addr_is_any(&run->server)) {
-        oh__fail("%s is not the address of one server", text);
-        return OH__EXIT_REFUSED;
-    }
-    if (!oh__load_addr_is_near(&run->server) && !c->own) {
-        oh__fail("%s is a public address: load on a server that is not yours is an attack. If it "
-                 "is yours, say --yes-i-own-this-server",
-                 text);
-        return OH__EXIT_REFUSED;
-    }
-    if (oh__local_toward(&run->server, &run->local) != OH_OK) {
-        oh__fail("there is no route to %s", text);
-        return OH__EXIT_CONNECTION;
-    }
+    if (oh_addr_is_broadcast(&run->server) || oh_addr_is_any(&run->server))
+        return oh__load_refuse(c, OH__EXIT_REFUSED, "%s is not the address of one server", text);
+    if (!oh__load_addr_is_near(&run->server) && !c->own)
+        return oh__load_refuse(c, OH__EXIT_REFUSED,
+                               "%s is a public address: load on a server that is not yours is an "
+                               "attack. If it is yours, say --yes-i-own-this-server",
+                               text);
+    if (oh__local_toward(&run->server, &run->local) != OH_OK)
+        return oh__load_refuse(c, OH__EXIT_CONNECTION, "there is no route to %s", text);
     return OH__EXIT_OK;
 }
 
@@ -207,10 +199,9 @@ static int make_workers(struct oh__load_run *run, unsigned n)
     for (unsigned i = 0; i < n; i++) {
         int rc = oh__load_worker_new(run, i, &run->workers[i], why, sizeof why);
 
-        if (rc != OH_OK) {
-            oh__fail("%s", why);
-            return rc == OH_E_NOMEM ? OH__EXIT_REFUSED : OH__EXIT_CONNECTION;
-        }
+        if (rc != OH_OK)
+            return oh__load_refuse(
+                run->config, rc == OH_E_NOMEM ? OH__EXIT_REFUSED : OH__EXIT_CONNECTION, "%s", why);
     }
     return OH__EXIT_OK;
 }
@@ -220,7 +211,6 @@ static int tell_unregistered(const struct oh__load_run *run)
 {
     struct oh__load_stats *s = oh_alloc_zero(oh_alloc_default(), 1, sizeof *s);
     unsigned code = 0, why = 0;
-    int status;
 
     if (!s)
         return OH__EXIT_REFUSED;
@@ -230,39 +220,36 @@ static int tell_unregistered(const struct oh__load_run *run)
         code++;
     while (why + 1 < OH__LOAD_FAIL_COUNT && !s->reasons[why])
         why++;
-    if (code < OH__LOAD_CODES) {
-        oh__fail("users cannot be registered: the server answered %u %s", code,
-                 oh_status_phrase(code));
-        status = code == 401 || code == 407 ? OH__EXIT_AUTH : OH__EXIT_UNEXPECTED;
-    } else {
-        oh__fail("users cannot be registered: %s",
-                 oh__load_failure_text((enum oh__load_failure)why));
-        status = why == OH__LOAD_FAIL_CONNECTION ? OH__EXIT_CONNECTION : OH__EXIT_TIMEOUT;
-    }
     oh_free(oh_alloc_default(), s, sizeof *s);
-    return status;
+    if (code < OH__LOAD_CODES)
+        return oh__load_refuse(
+            run->config, code == 401 || code == 407 ? OH__EXIT_AUTH : OH__EXIT_UNEXPECTED,
+            "users cannot be registered: the server answered %u %s", code, oh_status_phrase(code));
+    return oh__load_refuse(
+        run->config, why == OH__LOAD_FAIL_CONNECTION ? OH__EXIT_CONNECTION : OH__EXIT_TIMEOUT,
+        "users cannot be registered: %s", oh__load_failure_text((enum oh__load_failure)why));
 }
 
 static int report(const struct oh__load_run *run)
 {
     struct oh__load_report *r = oh_alloc_zero(oh_alloc_default(), 1, sizeof *r);
-    int status = OH__EXIT_REFUSED;
+    int status;
 
     if (!r || oh__load_report_make(run, r) != OH_OK) {
-        oh__fail("%s", oh_error_text(OH_E_NOMEM));
-    } else {
-        status = oh__load_report_status(r);
-        if (run->config->json) {
-            json_t *o = oh__load_report_json(r);
-
-            json_dumpf(o, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(9));
-            fputc('\n', stdout);
-            json_decref(o);
-        } else {
-            oh__load_report_text(r, stdout);
-        }
-        oh__load_report_done(r);
+        oh_free(oh_alloc_default(), r, sizeof *r);
+        return oh__load_refuse(run->config, OH__EXIT_REFUSED, "%s", oh_error_text(OH_E_NOMEM));
     }
+    status = oh__load_report_status(r);
+    if (run->config->json) {
+        json_t *o = oh__load_report_json(r, status);
+
+        if (oh__print_json(o) != OH__EXIT_OK)
+            status = OH__EXIT_REFUSED;
+        json_decref(o);
+    } else {
+        oh__load_report_text(r, stdout);
+    }
+    oh__load_report_done(r);
     oh_free(oh_alloc_default(), r, sizeof *r);
     return status;
 }
@@ -275,10 +262,8 @@ static int run_crew(struct oh__load_run *run)
     pthread_barrier_t gate;
     int rc;
 
-    if (pthread_barrier_init(&gate, NULL, run->workers_n) != 0) {
-        oh__fail("%s", oh_error_text(OH_E_NOMEM));
-        return OH__EXIT_REFUSED;
-    }
+    if (pthread_barrier_init(&gate, NULL, run->workers_n) != 0)
+        return oh__load_refuse(run->config, OH__EXIT_REFUSED, "%s", oh_error_text(OH_E_NOMEM));
     run->gate = &gate;
     rc = launch(&crew, posts);
     if (rc == OH_OK)
@@ -286,20 +271,20 @@ static int run_crew(struct oh__load_run *run)
     for (unsigned i = 0; i < crew.n; i++)
         pthread_join(crew.threads[i], NULL);
     pthread_barrier_destroy(&gate);
-    if (atomic_load(&run->error)) {
-        oh__fail("%s", rc != OH_OK ? "the system gives no more threads"
-                                   : oh_error_text(atomic_load(&run->error)));
-        return OH__EXIT_REFUSED;
-    }
+    if (atomic_load(&run->error))
+        return oh__load_refuse(run->config, OH__EXIT_REFUSED, "%s",
+                               rc != OH_OK ? "the system gives no more threads"
+                                           : oh_error_text(atomic_load(&run->error)));
     return atomic_load(&run->unregistered) ? tell_unregistered(run) : report(run);
 }
 
-/* As many threads as were asked for, but none without a user or a place in the window. */
+/* As many threads as were asked for, but none without a user or a place in flight. */
 static unsigned threads_for(const struct oh__load_config *c, uint32_t users)
 {
+    uint32_t places = c->window ? c->window : c->slots ? c->slots : OH__LOAD_THREADS_MAX;
     unsigned n = c->threads < users ? c->threads : users;
 
-    return c->window && c->window < n ? c->window : n;
+    return n < places ? n : places;
 }
 
 int oh__cmd_load(const struct oh__args *args)
@@ -315,7 +300,7 @@ int oh__cmd_load(const struct oh__args *args)
         return status;
     catch_signals();
     oh__load_plan_make(&config, &plan);
-    status = open_desk(&shared, &run.desk);
+    status = open_desk(&run, &shared);
     if (status == OH__EXIT_OK)
         status = find_server(&run);
     if (status == OH__EXIT_OK)

@@ -604,6 +604,12 @@ struct oh__load_report {
     double best; /* ramp: the highest rate held before the first that was not; 0 = none */
 };
 
+/*
+ * Tells why there is no run, on stderr or, for programs, as JSON on stdout. Returns the status.
+ */
+int oh__load_refuse(const struct oh__load_config *config, int status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
 /* Puts the figures of all workers together. OH_OK or OH_E_NOMEM. Ended with oh__load_report_done.
  */
 int oh__load_report_make(const struct oh__load_run *run, struct oh__load_report *out);
@@ -614,8 +620,8 @@ void oh__load_report_done(struct oh__load_report *report);
 /* Prints the report for people. */
 void oh__load_report_text(const struct oh__load_report *report, FILE *to);
 
-/* The report for programs. */
-json_t *oh__load_report_json(const struct oh__load_report *report);
+/* The report for programs; status is what the program ends with. */
+json_t *oh__load_report_json(const struct oh__load_report *report, int status);
 
 /* The exit status that a report stands for. */
 int oh__load_report_status(const struct oh__load_report *report);

@@ -35,10 +35,8 @@ static uint32_t slots_for(const struct oh__load_run *run, unsigned index)
     double rate = c->ramp_to > c->rate ? c->ramp_to : c->rate, wanted;
     uint32_t slots;
 
-    if (c->slots || c->window) {
-        slots = (uint32_t)oh__load_share(c->slots ? c->slots : c->window, index, run->workers_n);
-        return slots > REGISTER_WINDOW ? slots : REGISTER_WINDOW;
-    }
+    if (c->slots || c->window)
+        return (uint32_t)oh__load_share(c->slots ? c->slots : c->window, index, run->workers_n);
     wanted = rate * ((double)c->hold / OH__SEC + STALL) / run->workers_n;
     slots = wanted > IN_FLIGHT_MAX ? IN_FLIGHT_MAX : (uint32_t)wanted;
     return slots > IN_FLIGHT_MIN ? slots : IN_FLIGHT_MIN;
@@ -303,8 +301,9 @@ static void begin(struct oh__load_worker *w, uint64_t due, uint64_t now, unsigne
 static uint64_t feed_users(struct oh__load_worker *w, uint64_t now)
 {
     unsigned step = w->run->plan->n + (w->phase == OH__LOAD_LEAVING);
+    uint32_t window = w->slots < REGISTER_WINDOW ? w->slots : REGISTER_WINDOW;
 
-    while (!w->fed && w->user_next < w->user_n && w->in_flight < REGISTER_WINDOW)
+    while (!w->fed && w->user_next < w->user_n && w->in_flight < window)
         begin(w, now, now, step);
     if (w->user_next == w->user_n)
         w->fed = true;

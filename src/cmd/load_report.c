@@ -3,6 +3,7 @@
  * itself as well: how late its own requests left, and what the kernel dropped
  * before it could look, because a figure that hides its instrument is none.
  */
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -222,15 +223,24 @@ static void print_head(const struct oh__load_report *r, FILE *to)
             r->run->workers_n == 1 ? "" : "s", c->ports, c->ports == 1 ? "" : "s");
 }
 
+static void print_failure(FILE *to, const char *what, uint64_t n)
+{
+    fprintf(to, "  %12llu  %s\n", (unsigned long long)n, what);
+}
+
+/* Why operations failed: by status code, then without one. */
 static void print_failures(const struct oh__load_stats *s, FILE *to)
 {
-    for (unsigned i = 0; i < OH__LOAD_CODES; i++)
+    char what[CELL];
+
+    for (unsigned i = 0; i < OH__LOAD_CODES; i++) {
+        snprintf(what, sizeof what, "%u %s", i, oh_status_phrase(i));
         if (s->codes[i])
-            fprintf(to, "  %-40s %12llu\n", oh_status_phrase(i), (unsigned long long)s->codes[i]);
+            print_failure(to, what, s->codes[i]);
+    }
     for (unsigned i = 0; i < OH__LOAD_FAIL_COUNT; i++)
         if (s->reasons[i])
-            fprintf(to, "  %-40s %12llu\n", oh__load_failure_text((enum oh__load_failure)i),
-                    (unsigned long long)s->reasons[i]);
+            print_failure(to, oh__load_failure_text((enum oh__load_failure)i), s->reasons[i]);
 }
 
 static void print_counts(const struct oh__load_report *r, FILE *to)
@@ -345,6 +355,26 @@ void oh__load_report_text(const struct oh__load_report *report, FILE *to)
 
 /* ---- for programs ---- */
 
+int oh__load_refuse(const struct oh__load_config *config, int status, const char *format, ...)
+{
+    char text[512];
+    va_list args;
+    json_t *o;
+
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    if (!config->json) {
+        oh__fail("%s", text);
+        return status;
+    }
+    o = json_pack("{s:b,s:i,s:i,s:s}", "ok", 0, "schema_version", OH__SCHEMA_VERSION, "exit",
+                  status, "error", text);
+    oh__print_json(o);
+    json_decref(o);
+    return status;
+}
+
 static void set_integer(json_t *o, const char *key, uint64_t n)
 {
     json_object_set_new(o, key, json_integer((json_int_t)n));
@@ -423,14 +453,20 @@ static json_t *json_steps(const struct oh__load_report *r, bool call)
     return steps;
 }
 
-json_t *oh__load_report_json(const struct oh__load_report *r)
+json_t *oh__load_report_json(const struct oh__load_report *r, int status)
 {
     const struct oh__load_config *c = r->run->config;
     char addr[OH_ADDR_TEXT_MAX];
     json_t *o = json_object();
 
     oh_addr_text(&r->run->server, addr);
+    json_object_set_new(o, "ok", json_boolean(status == OH__EXIT_OK));
     set_integer(o, "schema_version", OH__SCHEMA_VERSION);
+    if (status != OH__EXIT_OK) {
+        set_integer(o, "exit", (uint64_t)status);
+        json_object_set_new(o, "error",
+                            json_string(r->all.failed ? "operations failed" : "no rate was held"));
+    }
     json_object_set_new(o, "kind", json_string(KINDS[c->kind]));
     json_object_set_new(o, "server", json_string(addr));
     json_object_set_new(o, "transport", json_string("udp"));

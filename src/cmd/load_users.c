@@ -8,17 +8,15 @@
 #include <string.h>
 
 #include "cmd/load.h"
-#include "cmd/output.h"
 #include "host/csv_accounts.h"
 
 #define SCHEME_N    4 /* "sip:" */
 #define FILE_MAX    ((size_t)128 << 20)
 #define NUMBER_ROOM 20 /* digits that a format may add */
 
-static int no_memory(void)
+static int no_memory(const struct oh__load_config *c)
 {
-    oh__fail("not enough memory for the users of this test");
-    return OH__EXIT_REFUSED;
+    return oh__load_refuse(c, OH__EXIT_REFUSED, "not enough memory for the users of this test");
 }
 
 static bool reserve(struct oh__load_users *users, size_t n, size_t text)
@@ -75,7 +73,7 @@ static int make_numbered(const struct oh__load_config *c, struct oh__load_users 
     struct oh_buf b;
 
     if (!reserve(users, c->users, each * (c->users + (size_t)1)))
-        return no_memory();
+        return no_memory(c);
     oh_buf_init(&b, users->text, users->text_cap);
     put_home(&users->list[0], &b, oh_span_str(c->domain));
     for (uint32_t i = 0; i < c->users; i++) {
@@ -91,7 +89,7 @@ static int make_numbered(const struct oh__load_config *c, struct oh__load_users 
         oh__load_format(password, i, &b);
         u->password = since(&b, from);
     }
-    return oh_buf_error(&b) == OH_OK ? OH__EXIT_OK : no_memory();
+    return oh_buf_error(&b) == OH_OK ? OH__EXIT_OK : no_memory(c);
 }
 
 /* Reads a whole file into one block. OH_OK, OH_E_IO (errno tells), OH_E_LIMIT, OH_E_NOMEM. */
@@ -138,7 +136,7 @@ static int copy_accounts(const struct oh__load_config *c, const struct oh__csv_a
                 2 * a->auth_name.n + a->password.n;
     }
     if (!reserve(users, accounts->n, text))
-        return no_memory();
+        return no_memory(c);
     oh_buf_init(&b, users->text, users->text_cap);
     for (size_t i = 0; i < accounts->n; i++) {
         const struct oh__new_account *a = &accounts->rows[i].account;
@@ -157,7 +155,22 @@ static int copy_accounts(const struct oh__load_config *c, const struct oh__csv_a
         oh_buf_span(&b, a->password);
         u->password = since(&b, from);
     }
-    return oh_buf_error(&b) == OH_OK ? OH__EXIT_OK : no_memory();
+    return oh_buf_error(&b) == OH_OK ? OH__EXIT_OK : no_memory(c);
+}
+
+/* Says what is wrong with the file of accounts, or takes its rows over. */
+static int take_accounts(const struct oh__load_config *c, int rc,
+                         const struct oh__csv_accounts *accounts, struct oh__load_users *users)
+{
+    if (rc != OH_OK)
+        return oh__load_refuse(c, OH__EXIT_REFUSED, "%s: %s", c->accounts, oh_error_text(rc));
+    if (accounts->faults_n)
+        return oh__load_refuse(c, OH__EXIT_REFUSED, "%s, line %u: %s", c->accounts,
+                               accounts->faults[0].line, accounts->faults[0].why);
+    if (accounts->n == 0 || accounts->n > OH__LOAD_USERS_MAX)
+        return oh__load_refuse(c, OH__EXIT_REFUSED, "%s: it must have 1 to %d accounts",
+                               c->accounts, OH__LOAD_USERS_MAX);
+    return copy_accounts(c, accounts, users);
 }
 
 static int make_of_file(const struct oh__load_config *c, struct oh__load_users *users)
@@ -165,23 +178,16 @@ static int make_of_file(const struct oh__load_config *c, struct oh__load_users *
     struct oh__csv_accounts accounts = {0};
     char *text = NULL;
     size_t n = 0, cap = 0;
-    int rc = read_file(c->accounts, &text, &n, &cap), status = OH__EXIT_REFUSED;
+    int rc = read_file(c->accounts, &text, &n, &cap), status;
 
-    if (rc != OH_OK) {
-        oh__fail("%s: %s", c->accounts, rc == OH_E_IO ? strerror(errno) : oh_error_text(rc));
-        oh_free(oh_alloc_default(), text, cap);
-        return OH__EXIT_REFUSED;
+    if (rc == OH_E_IO) {
+        status = oh__load_refuse(c, OH__EXIT_REFUSED, "%s: %s", c->accounts, strerror(errno));
+    } else {
+        if (rc == OH_OK)
+            rc = oh__csv_accounts_read(oh_span(text, n), &accounts);
+        status = take_accounts(c, rc, &accounts, users);
+        oh__csv_accounts_done(&accounts);
     }
-    rc = oh__csv_accounts_read(oh_span(text, n), &accounts);
-    if (rc != OH_OK)
-        oh__fail("%s: %s", c->accounts, oh_error_text(rc));
-    else if (accounts.faults_n)
-        oh__fail("%s, line %u: %s", c->accounts, accounts.faults[0].line, accounts.faults[0].why);
-    else if (accounts.n == 0 || accounts.n > OH__LOAD_USERS_MAX)
-        oh__fail("%s: it must have 1 to %d accounts", c->accounts, OH__LOAD_USERS_MAX);
-    else
-        status = copy_accounts(c, &accounts, users);
-    oh__csv_accounts_done(&accounts);
     oh_free(oh_alloc_default(), text, cap);
     return status;
 }
@@ -194,16 +200,16 @@ static bool anybody_has_password(const struct oh__load_users *users)
     return false;
 }
 
-int oh__load_users_make(const struct oh__load_config *config, struct oh__load_users *out)
+int oh__load_users_make(const struct oh__load_config *c, struct oh__load_users *out)
 {
     int status;
 
     *out = (struct oh__load_users){0};
-    status = config->accounts ? make_of_file(config, out) : make_numbered(config, out);
+    status = c->accounts ? make_of_file(c, out) : make_numbered(c, out);
     if (status == OH__EXIT_OK && anybody_has_password(out)) {
         out->logins = oh__load_logins_new(out->n);
         if (!out->logins)
-            status = no_memory();
+            status = no_memory(c);
     }
     if (status != OH__EXIT_OK)
         oh__load_users_done(out);
