@@ -18,6 +18,7 @@
     X(torture)      \
     X(transport)    \
     X(transactions) \
+    X(uas)          \
     X(registrar)    \
     X(proxy)        \
     X(forking)      \
