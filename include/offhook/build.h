@@ -38,7 +38,8 @@ void oh_build_via_received(struct oh_buf *out, const struct oh_via *via,
 /*
  * Where a response goes (RFC 3261 18.2.2, RFC 3581 4), from the topmost Via and the flow of the
  * request: streams: the flow; UDP: rport, else received/source with the sent-by port (default
- * 5060), else maddr.
+ * 5060). maddr is used only when the flow has no source, not before it as the RFC says: see the
+ * reason in build.c.
  */
 void oh_reply_flow(const struct oh_via *via, const struct oh_flow *in, struct oh_flow *out);
 

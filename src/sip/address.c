@@ -10,6 +10,7 @@
 #include "sip/address.h"
 #include "sip/lex.h"
 #include "sip/params.h"
+#include "sip/value.h"
 
 /*
  * Moves over a display name, quoted or tokens, and the white space behind it, when "<" follows;
@@ -169,35 +170,12 @@ void oh_address_put(struct oh_buf *out, struct oh_span display, struct oh_span u
     oh_buf_char(out, '>');
 }
 
-/* qvalue = ( "0" [ "." 0*3DIGIT ] ) / ( "1" [ "." 0*3("0") ] ), in thousandths. */
-static int qvalue(struct oh_span s, uint16_t *out)
-{
-    unsigned v, scale = 100;
-    size_t i;
-
-    /* Written by hand because "1." and "0.123" are fine and ".5", "1e0" and "0.1234" are not. */
-    if (!s.n || (s.p[0] != '0' && s.p[0] != '1') || s.n > 5 || (s.n > 1 && s.p[1] != '.'))
-        return OH_E_SYNTAX;
-    v = s.p[0] == '1' ? 1000 : 0;
-    for (i = 2; i < s.n; i++, scale /= 10) {
-        if (!oh__is(s.p[i], OH__C_DIGIT))
-            return OH_E_SYNTAX;
-        v += (unsigned)(s.p[i] - '0') * scale;
-    }
-    if (v > 1000)
-        return OH_E_SYNTAX;
-    *out = (uint16_t)v;
-    return OH_OK;
-}
-
-/* delta-seconds; what is too large is the largest, what is no number is an hour. */
+/* What is no number is an hour: a registration must not fail for it (RFC 3261 10.2.1.1). */
 static uint32_t expires_value(struct oh_span s)
 {
-    uint64_t v;
+    uint32_t seconds;
 
-    if (!oh__lex_number(&s, UINT32_MAX, &v) || s.n)
-        return 3600;
-    return v > UINT32_MAX ? UINT32_MAX : (uint32_t)v;
+    return oh__seconds(s, &seconds) == OH_OK ? seconds : 3600;
 }
 
 int oh_contact_params(const struct oh_address *a, struct oh_contact_params *out)
@@ -210,7 +188,7 @@ int oh_contact_params(const struct oh_address *a, struct oh_contact_params *out)
     while (oh_param_next(&rest, &p) == OH_OK) {
         if (oh__is_name(p.name, "q")) {
             c.has_q = true;
-            rc = p.quoted ? OH_E_SYNTAX : qvalue(p.value, &c.q);
+            rc = p.quoted ? OH_E_SYNTAX : oh__qvalue(p.value, &c.q);
             if (rc != OH_OK)
                 return rc;
         } else if (oh__is_name(p.name, "expires")) {

@@ -12,6 +12,7 @@
 #include <offhook/status.h>
 
 #include "sip/lex.h"
+#include "sip/value.h"
 
 /* Writes "Name: value" with the header's full name. */
 static void put_row(struct oh_buf *out, enum oh_header_id id, struct oh_span value)
@@ -143,18 +144,14 @@ static bool creates_dialog(const struct oh_msg *request)
 static void put_status_line(struct oh_buf *out, const struct oh_reply *reply)
 {
     struct oh_span reason = reply->reason;
-    size_t i;
 
-    /* A reason may quote what a stranger sent, so a line end in it must not become one (SYN-039).
-     */
     if (!reason.n)
         reason = oh_span_str(oh_status_phrase(reply->code));
     oh_buf_lit(out, "SIP/2.0 ");
     oh_buf_u64(out, reply->code);
     oh_buf_char(out, ' ');
-    for (i = 0; i < reason.n; i++)
-        if (reason.p[i] != '\r' && reason.p[i] != '\n' && reason.p[i] != '\0')
-            oh_buf_char(out, reason.p[i]);
+    /* It may quote what a stranger sent, so a line end in it must not become one (SYN-039). */
+    oh__put_line(out, reason);
     oh_buf_lit(out, "\r\n");
 }
 
@@ -200,6 +197,12 @@ static struct oh_addr claimed(const struct oh_via *via)
     return via->addr;
 }
 
+/*
+ * RFC 3261 18.2.2 puts maddr before the source of the request. That was meant
+ * for multicast; followed for unicast, it would let anybody who can send us a
+ * datagram have our responses sent to a third party. So the source wins, as it
+ * does with rport, and maddr counts only where there is no source to know.
+ */
 void oh_reply_flow(const struct oh_via *via, const struct oh_flow *in, struct oh_flow *out)
 {
     struct oh_flow f = *in;

@@ -1,3 +1,8 @@
+/*
+ * Writing is where care is needed: a value may quote what a stranger sent, and
+ * whoever could put a line end into a row of ours would write our next header.
+ * So CR, LF and NUL never get out of here, in whatever they came in.
+ */
 #include "sip/value.h"
 
 #include "sip/lex.h"
@@ -18,6 +23,7 @@ int oh__value_params(struct oh_span rest, const char *base, struct oh_span *para
     return OH_OK;
 }
 
+/* An empty span is no token, and must not be written as one: ";tag=" would be a syntax error. */
 bool oh__is_token(struct oh_span s)
 {
     return s.n && oh__run(s, OH__C_TOKEN) == s.n;
@@ -27,6 +33,7 @@ int oh__qvalue(struct oh_span s, uint16_t *out)
 {
     uint16_t q, unit = 100;
 
+    /* By hand, because "1." and "0.123" are fine, and ".5", "1e0" and "0.1234" are not. */
     if (s.n == 0 || s.n > 5 || (*s.p != '0' && *s.p != '1'))
         return OH_E_SYNTAX;
     q = *s.p == '1' ? 1000 : 0;
@@ -63,6 +70,7 @@ int oh__seconds(struct oh_span s, uint32_t *out)
     return OH_OK;
 }
 
+/* NUL ends text in too many programs that read it after us. */
 static bool ends_line(char c)
 {
     return c == '\r' || c == '\n' || c == '\0';
