@@ -22,12 +22,14 @@
 /* Set by Ctrl-C and SIGTERM; the second one ends the program. */
 static volatile sig_atomic_t interrupted;
 
+/* Only notes it: everything else is done by the thread that waits. */
 static void on_signal(int number)
 {
     (void)number;
     interrupted = 1;
 }
 
+/* The handler goes when it has run, so that a second Ctrl-C ends even a program that hangs. */
 static void catch_signals(void)
 {
     struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
@@ -115,6 +117,7 @@ struct post {
     struct oh__load_worker *worker;
 };
 
+/* A thread waits at the launch until it is certain that all others exist. */
 static void *thread_main(void *p)
 {
     struct post *post = p;
@@ -191,6 +194,7 @@ static void watch(struct oh__load_run *run)
 
 /* ---- the run ---- */
 
+/* All sockets are opened before anything is sent: a port that cannot be had ends the run early. */
 static int make_workers(struct oh__load_run *run, unsigned n)
 {
     char why[256];
@@ -230,6 +234,7 @@ static int tell_unregistered(const struct oh__load_run *run)
         "users cannot be registered: %s", oh__load_failure_text((enum oh__load_failure)why));
 }
 
+/* Tells what came of it; the status follows from the figures. */
 static int report(const struct oh__load_run *run)
 {
     struct oh__load_report *r = oh_alloc_zero(oh_alloc_default(), 1, sizeof *r);

@@ -33,6 +33,7 @@ void oh__load_logins_free(struct oh__load_login *logins, uint32_t n)
     oh_free(oh_alloc_default(), logins, n * sizeof(struct oh__load_login));
 }
 
+/* Whether a challenge is Digest of an algorithm and qop that we have; auth-int alone is not. */
 static bool can_answer(const struct oh_challenge *c)
 {
     return oh_span_ieq(c->scheme, OH_LIT("Digest")) && c->algorithm.hash != OH_HASH_NONE &&
@@ -61,6 +62,7 @@ static bool plain(struct oh_span inside, char out[PLAIN_MAX], struct oh_span *te
     return !b.full;
 }
 
+/* Hashes name, realm and password once per challenge, so that a request costs two hashes only. */
 static int make_ha1(const struct oh_hasher *h, const struct oh__load_user *u,
                     const struct oh_challenge *c, struct oh__load_login *l)
 {

@@ -47,6 +47,7 @@ static void keep_answer(struct oh__load_worker *w, struct oh__load_op *op,
     oh__wheel_set(w->wheel, &a->alarm.timer, now + T1);
 }
 
+/* Sends the kept 2xx once more. */
 static void repeat(struct oh__load_worker *w, struct oh__load_answer *a)
 {
     oh__load_stats_of(w, a->op)->retransmissions++;
@@ -90,6 +91,10 @@ static struct oh_span tag_of(const struct oh__load_worker *w, const struct oh_ms
     return oh_span(out, TAG_N);
 }
 
+/*
+ * Rings and answers at once, which is the hardest case for a server: both responses leave in one
+ * batch, so whatever it does for a 1xx is still under way when the 2xx comes.
+ */
 static void on_invite(struct oh__load_worker *w, const struct oh_msg *m, struct oh__load_op *op,
                       const struct oh_flow *flow, uint64_t now)
 {

@@ -42,6 +42,10 @@ static uint32_t slots_for(const struct oh__load_run *run, unsigned index)
     return slots > IN_FLIGHT_MIN ? slots : IN_FLIGHT_MIN;
 }
 
+/*
+ * Each worker has sockets that nobody else reads: with shared ones the kernel would hand a response
+ * to any worker, and operations would need locks.
+ */
 static int open_sockets(struct oh__load_worker *w, char *why, size_t cap)
 {
     struct oh__net_options o = {.workers = 1, .exact_wait = true};
@@ -60,6 +64,7 @@ static int open_sockets(struct oh__load_worker *w, char *why, size_t cap)
     return rc;
 }
 
+/* Everything that a worker will need, so that nothing is taken from the heap while it runs. */
 static int make_tables(struct oh__load_worker *w)
 {
     const struct oh_alloc *a = oh_alloc_default();
@@ -190,6 +195,7 @@ static struct oh__load_op *take_slot(struct oh__load_worker *w)
     return op;
 }
 
+/* Ends an operation; what still arrives for it finds another generation or a free slot. */
 static void give_slot(struct oh__load_worker *w, struct oh__load_op *op)
 {
     oh__load_answer_drop(w, op);
@@ -276,6 +282,7 @@ static void choose_users(struct oh__load_worker *w, struct oh__load_op *op)
     op->port = (uint8_t)(turn % w->run->config->ports);
 }
 
+/* Begins an operation that was due at a time; when there is no slot, that is a failure, too. */
 static void begin(struct oh__load_worker *w, uint64_t due, uint64_t now, unsigned step)
 {
     struct oh__load_stats *s = &w->stats[step];
@@ -354,6 +361,7 @@ static uint64_t feed_closed(struct oh__load_worker *w, uint64_t now)
     return until == OH__NEVER ? OH__NEVER : w->run->start + until;
 }
 
+/* Begins what is due; when to come back for more, or OH__NEVER. */
 static uint64_t feed(struct oh__load_worker *w, uint64_t now)
 {
     uint64_t next;
@@ -409,6 +417,7 @@ static void heed_stop(struct oh__load_worker *w, uint64_t now, uint64_t phase_en
 
 /* ---- the loop ---- */
 
+/* Strangers may send as well: whatever is no SIP is counted, and nothing else is done about it. */
 static void on_datagram(struct oh__load_worker *w, const struct oh__net_input *in, uint64_t now)
 {
     struct oh_fault fault;
@@ -437,6 +446,7 @@ static void on_undelivered(struct oh__load_worker *w, uint64_t ticket)
         oh__load_op_failed(w, op, OH__LOAD_FAIL_CONNECTION);
 }
 
+/* Operations and the 2xx of callees share one wheel; the kind tells which it is. */
 static void run_timers(struct oh__load_worker *w, uint64_t now)
 {
     struct oh__timer *t;
@@ -451,6 +461,7 @@ static void run_timers(struct oh__load_worker *w, uint64_t now)
     }
 }
 
+/* The clock is read for each datagram: a batch may take longer than what is measured. */
 static void take_inputs(struct oh__load_worker *w)
 {
     struct oh__net_input in;

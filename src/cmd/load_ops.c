@@ -73,6 +73,7 @@ int oh__load_ops_init(struct oh__load_worker *w)
 
 /* ---- rooms ---- */
 
+/* The text of a part of the room. */
 static struct oh_span part(const struct oh__load_op *op, struct oh__load_part p)
 {
     return oh_span(op->room + p.at, p.n);
@@ -92,6 +93,7 @@ static bool keep(struct oh__load_op *op, struct oh_span text, struct oh__load_pa
 
 /* ---- rendering ---- */
 
+/* The template of a method that begins a transaction. */
 static enum oh__load_request request_of(enum oh_method method)
 {
     switch (method) {
@@ -103,6 +105,7 @@ static enum oh__load_request request_of(enum oh_method method)
     }
 }
 
+/* The Request-URI: the registrar, the server, the remote target, or whom the caller means. */
 static struct oh_span uri_of(const struct oh__load_worker *w, const struct oh__load_op *op,
                              enum oh__load_request request)
 {
@@ -214,6 +217,7 @@ void oh__load_hang_up(struct oh__load_worker *w, struct oh__load_op *op, uint64_
 
 /* ---- responses ---- */
 
+/* Writes a complete row. */
 static void put_row(struct oh_buf *b, const char *name, struct oh_span value)
 {
     oh_buf_span(b, oh_span_str(name));
@@ -277,6 +281,7 @@ static int enter_dialog(struct oh__load_worker *w, struct oh__load_op *op, const
     return OH_OK;
 }
 
+/* The 2xx of an INVITE: ACK at once, BYE when the time of the call is over. */
 static void on_answer(struct oh__load_worker *w, struct oh__load_op *op, const struct oh_msg *m,
                       uint64_t now)
 {
@@ -357,6 +362,7 @@ void oh__load_on_response(struct oh__load_worker *w, const struct oh_msg *m,
 
 /* ---- time ---- */
 
+/* Timer B or F, or nobody has taken the call in time. */
 static void give_up(struct oh__load_worker *w, struct oh__load_op *op)
 {
     /* A phone that still rings must not ring for ever (RFC 3261 9.1). */

@@ -255,6 +255,7 @@ bool oh__load_addr_is_near(const struct oh_addr *a)
 
 /* ---- the whole ---- */
 
+/* Reads an option that is a time; what is not given stays as it is. */
 static bool time_arg(const struct oh__args *args, const char *name, uint64_t unit, uint64_t *out)
 {
     const char *text = oh__arg(args, name);
@@ -265,6 +266,7 @@ static bool time_arg(const struct oh__args *args, const char *name, uint64_t uni
     return false;
 }
 
+/* Reads an option that is a number from 1 on. */
 static bool count_arg(const struct oh__args *args, const char *name, uint64_t max,
                       uint64_t fallback, uint64_t *out)
 {
@@ -286,6 +288,10 @@ static bool copy_text(char *out, size_t cap, struct oh_span text)
     return true;
 }
 
+/*
+ * The target also names the domain of the users, with the port when there was one: that is how a
+ * URI says which server is meant (RFC 3261 19.1.1), and --domain says otherwise.
+ */
 static bool read_target(const struct oh__args *args, struct oh__load_config *c)
 {
     const char *text = args->words[0], *domain = oh__arg(args, "domain");
@@ -359,6 +365,7 @@ static bool read_loop(const struct oh__args *args, struct oh__load_config *c)
     return true;
 }
 
+/* All options that are times, with their defaults. */
 static bool read_times(const struct oh__args *args, struct oh__load_config *c)
 {
     c->duration = c->ramp_to > 0 || oh__arg_given(args, "count") ? 0 : 10 * SEC;
@@ -379,6 +386,7 @@ static bool read_times(const struct oh__args *args, struct oh__load_config *c)
     return true;
 }
 
+/* All options that are numbers, with their defaults. */
 static bool read_numbers(const struct oh__args *args, struct oh__load_config *c)
 {
     uint64_t users, threads, ports, expires, slots;
@@ -443,6 +451,7 @@ static bool escape_percent(char text[OH__LOAD_PASSWORD_MAX])
     return true;
 }
 
+/* Where passwords come from: never from the command line, which everybody on the machine sees. */
 static bool read_passwords(const struct oh__args *args, struct oh__load_config *c)
 {
     const char *one = oh__arg(args, "password-file"),
@@ -473,6 +482,7 @@ static bool read_passwords(const struct oh__args *args, struct oh__load_config *
     return true;
 }
 
+/* A format must give names that need no escapes, and a different one for each user. */
 static bool read_user_format(const struct oh__args *args, struct oh__load_config *c)
 {
     const char *text = oh__arg(args, "user-format");

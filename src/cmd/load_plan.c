@@ -8,6 +8,7 @@
 
 #define SECOND 1e9
 
+/* Appends a step that begins where the one before ends. */
 static void add(struct oh__load_plan *plan, uint64_t lasts, double rate, bool counted)
 {
     uint64_t from = plan->n ? plan->steps[plan->n - 1].until : 0;

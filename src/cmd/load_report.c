@@ -84,6 +84,8 @@ static uint64_t end_of(const struct oh__load_run *run)
     return until;
 }
 
+/* A rate is held when a user would not have noticed it: nothing failed, and hardly anything was
+ * slow. */
 static bool is_held(const struct oh__load_run *run, const struct oh__load_stats *s)
 {
     return s->failed == 0 && s->abandoned == 0 &&
@@ -149,6 +151,7 @@ void oh__load_report_done(struct oh__load_report *report)
     report->n = 0;
 }
 
+/* Completed per second of the counted steps together. */
 static double achieved(const struct oh__load_report *r)
 {
     return r->seconds > 0 ? (double)r->all.in_time / r->seconds : 0;
@@ -158,12 +161,11 @@ int oh__load_report_status(const struct oh__load_report *report)
 {
     const struct oh__load_stats *s = &report->all;
 
-    /* A ramp looks for the rate that is too much; it has failed when it found none that is not. */
+    /* A ramp goes on until it is too much; it has failed only when every rate was. */
     if (report->run->config->ramp_to > 0 && report->best > 0)
         return OH__EXIT_OK;
     if (s->failed == 0)
-        return s->completed || report->run->config->ramp_to <= 0 ? OH__EXIT_OK
-                                                                 : OH__EXIT_UNEXPECTED;
+        return report->run->config->ramp_to > 0 ? OH__EXIT_UNEXPECTED : OH__EXIT_OK;
     for (unsigned i = 0; i < OH__LOAD_CODES; i++)
         if (s->codes[i])
             return OH__EXIT_UNEXPECTED;
@@ -181,6 +183,7 @@ static const char *rate_text(double rate, char out[CELL])
     return out;
 }
 
+/* Milliseconds with as many digits as mean something. */
 static const char *ms_text(uint64_t ns, char out[CELL])
 {
     double ms = (double)ns / NS_PER_MS;
@@ -189,6 +192,7 @@ static const char *ms_text(uint64_t ns, char out[CELL])
     return out;
 }
 
+/* Adds a cell. */
 static void add_number(struct oh__sheet *t, uint64_t n)
 {
     char cell[CELL];
@@ -197,6 +201,7 @@ static void add_number(struct oh__sheet *t, uint64_t n)
     oh__sheet_add(t, cell);
 }
 
+/* Adds a cell in milliseconds. */
 static void add_ms(struct oh__sheet *t, uint64_t ns)
 {
     char cell[CELL];
@@ -204,6 +209,7 @@ static void add_ms(struct oh__sheet *t, uint64_t ns)
     oh__sheet_add(t, ms_text(ns, cell));
 }
 
+/* One line that says what was done, so that a saved report explains itself. */
 static void print_head(const struct oh__load_report *r, FILE *to)
 {
     const struct oh__load_config *c = r->run->config;
@@ -243,6 +249,7 @@ static void print_failures(const struct oh__load_stats *s, FILE *to)
             print_failure(to, oh__load_failure_text((enum oh__load_failure)i), s->reasons[i]);
 }
 
+/* How many, and why not all. */
 static void print_counts(const struct oh__load_report *r, FILE *to)
 {
     const struct oh__load_stats *s = &r->all;
@@ -264,6 +271,7 @@ static void print_counts(const struct oh__load_report *r, FILE *to)
     fputc('\n', to);
 }
 
+/* A line of percentiles. */
 static void add_latency(struct oh__sheet *t, const char *name, const struct oh__hist *h)
 {
     oh__sheet_add(t, name);
@@ -275,6 +283,7 @@ static void add_latency(struct oh__sheet *t, const char *name, const struct oh__
     add_ms(t, h->max);
 }
 
+/* The last line is our own delay: what it says is part of the lines above it. */
 static void print_latencies(const struct oh__load_report *r, FILE *to)
 {
     static const char *const heads[] = {"latency, ms", "mean", "p50", "p90", "p99", "p99.9", "max"};
@@ -291,6 +300,7 @@ static void print_latencies(const struct oh__load_report *r, FILE *to)
     oh__sheet_done(&t);
 }
 
+/* The steps of a ramp, and the answer that it was asked for. */
 static void print_steps(const struct oh__load_report *r, FILE *to)
 {
     static const char *const heads[] = {"rate",   "achieved", "failed", "retransmitted",
@@ -380,11 +390,13 @@ static void set_integer(json_t *o, const char *key, uint64_t n)
     json_object_set_new(o, key, json_integer((json_int_t)n));
 }
 
+/* Adds a time in milliseconds. */
 static void set_ms(json_t *o, const char *key, uint64_t ns)
 {
     json_object_set_new(o, key, json_real((double)ns / NS_PER_MS));
 }
 
+/* The same percentiles as the table has. */
 static json_t *json_latency(const struct oh__hist *h)
 {
     json_t *o = json_object();
@@ -398,6 +410,7 @@ static json_t *json_latency(const struct oh__hist *h)
     return o;
 }
 
+/* Only what has happened: keys that are absent are zero. */
 static json_t *json_failures(const struct oh__load_stats *s)
 {
     json_t *o = json_object(), *codes = json_object(), *reasons = json_object();
@@ -438,6 +451,7 @@ static void set_figures(json_t *o, const struct oh__load_stats *s, double second
     json_object_set_new(o, "own_delay_ms", json_latency(&s->lag));
 }
 
+/* The steps of a ramp, with everything that the whole run has. */
 static json_t *json_steps(const struct oh__load_report *r, bool call)
 {
     json_t *steps = json_array();
@@ -491,6 +505,7 @@ json_t *oh__load_report_json(const struct oh__load_report *r, int status)
 
 /* ---- while it runs ---- */
 
+/* Sums up while the workers go on: figures may differ by what is under way, which a line may. */
 static struct oh__load_glance glance(const struct oh__load_run *run)
 {
     struct oh__load_glance g = {0};

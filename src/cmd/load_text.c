@@ -8,6 +8,7 @@
 
 #define NUMBER_DIGITS 20 /* of a 64-bit number in decimal */
 
+/* The place of a name, OH__HOLE_COUNT when it is none. Only when templates are compiled. */
 static enum oh__load_hole hole_of(struct oh_span name)
 {
 #define NAME(hole, what) [OH__HOLE_##hole] = #hole,

@@ -19,6 +19,7 @@ static int no_memory(const struct oh__load_config *c)
     return oh__load_refuse(c, OH__EXIT_REFUSED, "not enough memory for the users of this test");
 }
 
+/* Takes the memory of n users whose texts have so many bytes together. */
 static bool reserve(struct oh__load_users *users, size_t n, size_t text)
 {
     users->list = oh_alloc_zero(oh_alloc_default(), n, sizeof *users->list);
@@ -122,6 +123,7 @@ static int read_file(const char *path, char **text, size_t *n, size_t *cap)
     return rc;
 }
 
+/* Copies the accounts out of the file's memory, in the form that messages have. */
 static int copy_accounts(const struct oh__load_config *c, const struct oh__csv_accounts *accounts,
                          struct oh__load_users *users)
 {
@@ -173,6 +175,7 @@ static int take_accounts(const struct oh__load_config *c, int rc,
     return copy_accounts(c, accounts, users);
 }
 
+/* The whole file is read first: a wrong line anywhere means that nothing is sent. */
 static int make_of_file(const struct oh__load_config *c, struct oh__load_users *users)
 {
     struct oh__csv_accounts accounts = {0};
@@ -192,6 +195,7 @@ static int make_of_file(const struct oh__load_config *c, struct oh__load_users *
     return status;
 }
 
+/* Without passwords no room for logins is needed, which is the larger part per user. */
 static bool anybody_has_password(const struct oh__load_users *users)
 {
     for (uint32_t i = 0; i < users->n; i++)
