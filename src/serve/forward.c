@@ -19,6 +19,7 @@
 #include "serve/forward.h"
 
 #include "serve/target.h"
+#include "sip/uri.h"
 
 #define ROOM 1024 /* for our rows, besides the texts that are counted */
 
@@ -103,15 +104,14 @@ static void put_request_uri(struct oh_buf *b, struct oh_span text)
     size_t plain = uri.params.n    ? (size_t)(uri.params.p - text.p) - 1
                    : uri.headers.p ? (size_t)(uri.headers.p - text.p) - 1
                                    : text.n;
-    struct oh_span rest = oh_span(text.p + plain, uri.params.n ? uri.params.n + 1 : 0);
+    struct oh_span rest = uri.params;
 
     oh_buf_put(b, text.p, plain);
-    while (oh_param_next(&rest, &p) == OH_OK) {
-        if (oh_span_ieq(p.name, OH_LIT("method")))
+    while (oh__uri_param_next(&rest, &p)) {
+        if (oh__uri_text_equal(p.name, OH_LIT("method"), true))
             continue;
         oh_buf_char(b, ';');
-        oh_buf_put(b, p.name.p,
-                   (size_t)((p.value.p ? p.value.p + p.value.n : p.name.p + p.name.n) - p.name.p));
+        oh_buf_span(b, oh__uri_param_text(&p));
     }
 }
 

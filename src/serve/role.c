@@ -5,7 +5,9 @@
  * what is left decide the role; only then come the checks of that role.
  */
 #include "serve/internal.h"
+
 #include "serve/target.h"
+#include "sip/uri.h"
 
 #define ROUTES_OF_OURS_MAX \
     4 /* two per pass through us; a spiral inside one process may stack two passes */
@@ -131,28 +133,26 @@ static bool undo_strict(struct oh__serve *s, struct oh__request *rq)
 /* RFC 3261 16.4, second step: a maddr that is us is taken out with its port and transport, once. */
 static void undo_maddr(struct oh__serve *s, struct oh__request *rq)
 {
-    struct oh_span maddr;
-
-    if (!oh_uri_param(&rq->uri, OH_LIT("maddr"), &maddr) ||
-        !oh__settings_is_us(s->env->settings, maddr, rq->uri.port, &rq->flow.local))
-        return;
-    struct oh_buf b = oh__arena_buf(s, rq->uri.text.n + 1);
-    /* With the ";" that stands before the first one; there is one, since maddr was found. */
-    struct oh_span rest = oh_span(rq->uri.params.p - 1, rq->uri.params.n + 1);
+    struct oh_uri *uri = &rq->uri;
+    struct oh_span maddr, rest = uri->params;
     struct oh_param p;
 
-    oh_buf_put(&b, rq->uri.text.p, (size_t)(rq->uri.host.p - rq->uri.text.p));
-    oh_buf_span(&b, rq->uri.host);
-    for (;;) {
-        const char *at = rest.p;
+    if ((uri->scheme != OH_SCHEME_SIP && uri->scheme != OH_SCHEME_SIPS) ||
+        !oh_uri_param(uri, OH_LIT("maddr"), &maddr) ||
+        !oh__settings_is_us(s->env->settings, maddr, uri->port, &rq->flow.local))
+        return;
+    struct oh_buf b = oh__arena_buf(s, uri->text.n + 1);
 
-        if (oh_param_next(&rest, &p) != OH_OK)
-            break;
-        if (oh_span_ieq(p.name, OH_LIT("maddr")) || oh_span_ieq(p.name, OH_LIT("transport")))
+    oh_buf_put(&b, uri->text.p, (size_t)(uri->host.p - uri->text.p));
+    oh_buf_span(&b, uri->host);
+    while (oh__uri_param_next(&rest, &p)) {
+        if (oh__uri_text_equal(p.name, OH_LIT("maddr"), true) ||
+            oh__uri_text_equal(p.name, OH_LIT("transport"), true))
             continue;
-        oh_buf_put(&b, at, (size_t)(rest.p - at));
+        oh_buf_char(&b, ';');
+        oh_buf_span(&b, oh__uri_param_text(&p));
     }
-    if (!b.full && oh_uri_parse(oh_buf_view(&b), &rq->uri, NULL) == OH_OK)
+    if (!b.full && oh_uri_parse(oh_buf_view(&b), uri, NULL) == OH_OK)
         rq->uri_text = oh_buf_view(&b);
 }
 

@@ -21,6 +21,14 @@ static inline bool oh__tel_separator(char c)
  * for a flag. */
 bool oh__uri_param_next(struct oh_span *rest, struct oh_param *out);
 
+/* A parameter as it stands in the URI, "name" or "name=value". */
+static inline struct oh_span oh__uri_param_text(const struct oh_param *p)
+{
+    const char *end = p->value.p ? p->value.p + p->value.n : p->name.p + p->name.n;
+
+    return oh_span(p->name.p, (size_t)(end - p->name.p));
+}
+
 /* Equality after decoding escapes once; fold: without regard to ASCII case. */
 bool oh__uri_text_equal(struct oh_span a, struct oh_span b, bool fold);
 
