@@ -242,9 +242,9 @@ static void own_routes_and_maddr(struct world *w)
     CHECK(w, oh_span_eq(m->uri, OH_LIT("sip:bob@192.0.2.20:5060")));
     refuse(bob, m);
     answer(alice, "486");
-    ASK(alice, .method = "INVITE", .uri = "sip:x@other.test;a=b;maddr=192.0.2.1;c");
+    ASK(alice, .method = "INVITE", .uri = "sip:x@other.test;a=b/[c];maddr=192.0.2.1;c");
     m = peer_expect(far, "INVITE");
-    CHECK(w, oh_span_eq(m->uri, OH_LIT("sip:x@other.test;a=b;c")));
+    CHECK(w, oh_span_eq(m->uri, OH_LIT("sip:x@other.test;a=b/[c];c")));
     refuse(far, m);
     answer(alice, "486");
     /* Both values of the double Record-Route go when the BYE comes back. */
@@ -437,11 +437,11 @@ static void request_uri_is_the_target(struct world *w)
     registers(bob, "bob", "", 1, "<sip:bob@192.0.2.20;transport=udp;ob;x=\"y\";method=INVITE?h=v>",
               "");
     peer_expect(bob, "");
-    registers(bob, "bob", "", 2, "<sip:b%6fb@192.0.2.20;transport=udp;ob?Subject=x>", "");
+    registers(bob, "bob", "", 2, "<sip:b%6fb@192.0.2.20;transport=udp;x=a/b:[c]&d;ob?Subject=x>", "");
     answer(bob, "200");
     ASK(alice, .method = "MESSAGE", .uri = "sip:bob@example.test", .max_forwards = "-");
     m = peer_expect(bob, "MESSAGE");
-    CHECK(w, oh_span_eq(m->uri, OH_LIT("sip:b%6fb@192.0.2.20;transport=udp;ob")));
+    CHECK(w, oh_span_eq(m->uri, OH_LIT("sip:b%6fb@192.0.2.20;transport=udp;x=a/b:[c]&d;ob")));
     CHECK(w, m->max_forwards == 70);
     peer_reply(bob, m, 200, "");
     answer(alice, "200");
