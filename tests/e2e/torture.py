@@ -27,6 +27,7 @@ CORPUS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "corpus"
 SETS = ("rfc4475", "rfc5118")
 PATIENCE = 4.0   # seconds until an answer that must come counts as missing
 SILENCE = 0.25   # seconds to listen for what must not come
+MAYBE = 0.5      # seconds to listen for what may come
 SERVER = ("127.0.0.1", 0)
 
 
@@ -110,7 +111,7 @@ class Collector:
                 self.texts.append(head)
 
 
-def exchange(network, data, transport, expects_silence):
+def exchange(network, data, transport, seconds=PATIENCE):
     """Sends one message and collects what is answered; returns a Collector."""
     got = Collector(data)
     stream = None
@@ -121,7 +122,7 @@ def exchange(network, data, transport, expects_silence):
     else:
         stream = network.connection()
         stream.sendall(data)
-    end = time.monotonic() + (SILENCE if expects_silence else PATIENCE)
+    end = time.monotonic() + seconds
     while time.monotonic() < end:
         piece = network.receive(stream, end - time.monotonic())
         if piece is None:
@@ -135,6 +136,12 @@ def exchange(network, data, transport, expects_silence):
     if stream:
         stream.close()
     return got
+
+
+def patience(expected):
+    """How long to wait for what the table expects."""
+    tokens = [t.strip() for t in expected.split(",")]
+    return SILENCE if tokens == ["none"] else MAYBE if "none" in tokens else PATIENCE
 
 
 def is_class(token):
@@ -174,10 +181,10 @@ def options(network, number):
             "Max-Forwards: 70\r\nFrom: <sip:probe@%s>;tag=1\r\nTo: <sip:127.0.0.1>\r\n"
             "Call-ID: %s\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n"
             % (SERVER[1], network.address, ident, network.address, ident)).encode()
-    return exchange(network, data, "udp", False).finals == [200]
+    return exchange(network, data, "udp").finals == [200]
 
 
-def more(name, data, got):
+def more(name, got):
     """What the tables ask for besides the code."""
     if name == "bext01.dat":
         listed = b",".join(header(got.texts[0], rb"unsupported"))
@@ -210,17 +217,19 @@ def corpus():
 
 
 def run_answers(network):
-    count = 0
-    for number, (name, file, transport, expected, data) in enumerate(corpus()):
-        got = exchange(network, data, transport, expected == "none")
-        why = judge(expected, got.finals)
+    messages = list(corpus())
+    for number, (name, file, transport, expected, data) in enumerate(messages):
+        got = exchange(network, data, transport, patience(expected))
+        # A registrar asks for the password (RFC 3261 10.3 step 3) before it looks at the address of
+        # record (step 5). Without passwords it is 400: see run_bindings.
+        why = judge("401" if file == "unksm2.dat" else expected, got.finals)
         if not why and got.finals:
-            why = more(file, data, got)
+            why = more(file, got)
         if not why and not options(network, number):
             why = "afterwards the server does not answer OPTIONS"
         report("%s %s over %s" % (name, file, transport), why)
-        count += 1
-    report("all 62 messages were sent", None if count == 62 else "there were %d" % count)
+    report("all 62 messages were sent",
+           None if len(messages) == 62 else "there were %d" % len(messages))
 
 
 def contacts(network, aor, number):
@@ -231,7 +240,7 @@ def contacts(network, aor, number):
             b"From: <%s>;tag=1\r\nTo: <%s>\r\nCall-ID: %s\r\nCSeq: 1 REGISTER\r\n"
             b"Content-Length: 0\r\n\r\n"
             % (network.address.encode(), ident.encode(), aor, aor, ident.encode()))
-    got = exchange(network, data, "udp", False)
+    got = exchange(network, data, "udp")
     return header(got.texts[0], rb"contact|m") if got.finals == [200] else []
 
 
@@ -243,14 +252,18 @@ BINDINGS = (  # file, address of record, what each Contact shown must begin with
     ("cparam02.dat", b"sip:watson@example.com",
      (rb"<sip:\+19725552222@gw1\.example\.net;unknownparam>",)),
     ("regescrt.dat", b"sip:user@example.com",
-     (rb"<sip:user@example\.com\?Route=%3Csip:sip\.example\.com%3E>",)),
+     (rb"<sip:user@host\.example\.net\?Route=%3Csip:sip\.example\.com%3E>",)),
 )
+
+# regescrt.dat registers the address of record as its own contact, which would be a circle and is
+# 403. What it is about, headers in a Contact's URI, is seen when the contact is another host.
+CIRCLE = (b"M: <sip:user@example.com?", b"M: <sip:user@host.example.net?")
 
 
 def run_bindings(network):
     files = {file: data for _, file, _, _, data in corpus()}
     for number, (file, aor, patterns) in enumerate(BINDINGS):
-        got = exchange(network, files[file], "udp", False)
+        got = exchange(network, files[file].replace(*CIRCLE), "udp")
         shown = contacts(network, aor, number)
         why = None
         if got.finals != [200]:
@@ -262,6 +275,10 @@ def run_bindings(network):
         if file in ("escnull.dat", "regescrt.dat") and len(shown) != len(patterns):
             why = why or "%d bindings, not %d" % (len(shown), len(patterns))
         report("%s leaves what it asked for" % file, why)
+    for file, code in (("regescrt.dat", 403), ("unksm2.dat", 400)):
+        got = exchange(network, files[file], "udp")
+        report("%s changes nothing" % file,
+               None if got.finals == [code] else "answered %s, not %d" % (got.finals, code))
 
 
 def pieces(stream, data):
@@ -281,7 +298,7 @@ def run_other(network):
     random.seed(5118)
     for _, _, transport, _, data in corpus():
         if transport == "tcp":
-            exchange(network, data, "udp", True)
+            exchange(network, data, "udp", SILENCE)
         stream = network.connection()
         pieces(stream, data)
         network.receive(stream, 0.05)
