@@ -25,6 +25,7 @@ struct oh__trace_event {
     struct oh_span text;
     const struct oh_addr *peer; /* may be NULL */
     int code;                   /* status code or OH_E_*, 0 = none */
+    bool stranger;              /* decisions: of somebody who has proved nothing */
 };
 
 struct oh__trace {

@@ -24,6 +24,8 @@
 #define POLL_MS   200
 #define WHY_MAX   512
 
+#define STRANGER_LINES 100 /* in the log, a second */
+
 enum { EXIT_FINE = 0, EXIT_CONNECTION = 5, EXIT_REFUSED = 9 };
 
 static int load_config(struct oh__host *host)
@@ -153,6 +155,24 @@ static enum oh__log_level level_of(const struct oh__trace_event *ev)
     return ev->code >= 300 ? OH__LOG_WARN : OH__LOG_INFO;
 }
 
+/*
+ * Lines a second for requests of people who have proved nothing: enough to see
+ * an attack, too few to fill a disk by one. Two workers that begin a second at
+ * once may count a line too little, which does no harm.
+ */
+static bool stranger_may_log(struct oh__host *host)
+{
+    uint64_t second = (oh__clock_now() - host->started) / OH__SEC;
+    uint64_t seen = atomic_load_explicit(&host->stranger_lines, memory_order_relaxed);
+
+    if (seen >> 16 != second)
+        atomic_store_explicit(&host->stranger_lines, seen = second << 16, memory_order_relaxed);
+    if ((seen & 0xffff) >= STRANGER_LINES)
+        return false;
+    atomic_fetch_add_explicit(&host->stranger_lines, 1, memory_order_relaxed);
+    return true;
+}
+
 /* Decisions become log lines; messages and state changes are for trace commands, which are not
  * listening here. */
 static void on_trace(void *ctx, const struct oh__trace_event *ev)
@@ -162,6 +182,10 @@ static void on_trace(void *ctx, const struct oh__trace_event *ev)
 
     if (ev->kind != OH__TRACE_DECISION || !oh__log_wants(host->log, level_of(ev)))
         return;
+    if (ev->stranger && !stranger_may_log(host)) {
+        oh__log_skip(host->log);
+        return;
+    }
     snprintf(code, sizeof code, "%d", ev->code);
     peer[0] = 0;
     if (ev->peer)

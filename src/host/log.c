@@ -359,6 +359,11 @@ void oh__log_say(struct oh__log *log, enum oh__log_level level, const char *even
     oh__log_event(log, level, event, &(struct oh__log_field){"msg", oh_span_str(text)}, 1);
 }
 
+void oh__log_skip(struct oh__log *log)
+{
+    atomic_fetch_add_explicit(&log->dropped, 1, memory_order_relaxed);
+}
+
 uint64_t oh__log_dropped(const struct oh__log *log)
 {
     return atomic_load_explicit(&log->dropped, memory_order_relaxed);

@@ -41,7 +41,10 @@ void oh__log_event(struct oh__log *log, enum oh__log_level level, const char *ev
 void oh__log_say(struct oh__log *log, enum oh__log_level level, const char *event,
                  const char *format, ...) __attribute__((format(printf, 4, 5)));
 
-/* Lines that were dropped because the destination was too slow. */
+/* Counts a line that the caller has kept back as dropped. */
+void oh__log_skip(struct oh__log *log);
+
+/* Lines that were dropped: the destination was too slow, or strangers caused too many. */
 uint64_t oh__log_dropped(const struct oh__log *log);
 
 #endif

@@ -59,6 +59,7 @@ struct oh__host {
     struct oh__net_shared *net;
     struct oh__shared shared;
     struct oh__trace trace;
+    _Atomic uint64_t stranger_lines; /* second since start << 16 | lines in it (host.c) */
     struct oh__policy_shared *policy_shared;
     struct oh_hasher *hasher; /* of the control thread */
     struct oh__rng rng;       /* of the control thread */

@@ -7,7 +7,7 @@
 
 #include "serve/internal.h"
 
-#define SAY_MAX 512
+#define SAY_MAX   512
 #define PASTE_MAX 64
 
 const char *oh__say(struct oh__serve *s, const char *format, ...)
@@ -25,8 +25,8 @@ const char *oh__say(struct oh__serve *s, const char *format, ...)
 
 static bool harmless(char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           c == '.' || c == '_' || c == '+' || c == '@' || c == '-';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+           c == '_' || c == '+' || c == '@' || c == '-';
 }
 
 struct oh_span oh__pasteable(struct oh_span name)
@@ -81,6 +81,8 @@ void oh__decide(struct oh__serve *s, const struct oh__request *rq, enum oh__deci
     memset(&d, 0, sizeof d);
     d.wall = s->env->wall;
     d.kind = (uint8_t)kind;
+    /* A ban is news of ours, and takes many failures. */
+    d.stranger = !rq->authenticated && !rq->trusted && kind != OH__DECISION_BANNED;
     d.code = (uint16_t)code;
     d.flow = rq->flow;
     put_text(d.method, sizeof d.method, m->method_text);
@@ -99,6 +101,7 @@ void oh__decide(struct oh__serve *s, const struct oh__request *rq, enum oh__deci
                                                                .who = oh_span_str(d.account),
                                                                .text = oh_span_str(d.why),
                                                                .peer = &rq->flow.peer,
+                                                               .stranger = d.stranger,
                                                                .code = (int)code});
 }
 
@@ -128,7 +131,7 @@ enum oh__decision_kind oh__refusal_kind(const struct oh_msg *m)
 void oh__refuse_simply(struct oh__serve *s, const struct oh__request *rq, unsigned code,
                        const char *why, const char *fix)
 {
-    oh__refuse(
-        s, rq,
-        &(struct oh__refusal){.code = code, .why = why, .fix = fix, .kind = oh__refusal_kind(rq->msg)});
+    oh__refuse(s, rq,
+               &(struct oh__refusal){
+                   .code = code, .why = why, .fix = fix, .kind = oh__refusal_kind(rq->msg)});
 }

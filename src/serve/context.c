@@ -74,6 +74,7 @@ static void describe(const struct oh__serve *s, struct oh__context *c, const str
     c->flow = rq->flow;
     c->method = rq->msg->method;
     c->in_dialog = rq->role == OH__ROLE_DIALOG;
+    c->known = rq->authenticated || rq->trusted || c->in_dialog;
     c->follows = settings->recurse && !c->in_dialog;
     c->record_route = settings->record_route && !c->in_dialog;
     c->credentials = rq->credentials ? (uint16_t)(rq->credentials - rq->msg->rows + 1) : 0;
@@ -247,6 +248,7 @@ bool oh__context_request(struct oh__serve *s, const struct oh__context *c, struc
                                 .flow = c->flow,
                                 .uri_text = m->uri,
                                 .uri = m->request_uri,
+                                .trusted = c->known,
                                 .account = oh_span(c->held + c->msg_n + c->rows_n, c->account_n)};
     return true;
 }

@@ -61,6 +61,7 @@ struct oh__context {
     struct oh_flow flow; /* where the request came from */
     uint8_t method;
     bool in_dialog;
+    bool known;   /* its sender had proved who he is, is trusted, or has a token */
     bool follows; /* recurse on 3xx */
     bool record_route;
     bool cancelled;  /* by the caller */

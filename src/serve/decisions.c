@@ -1,5 +1,7 @@
 /*
- * The ring. Its memory is asked for at once but not touched, so that the
+ * The rings: one for what our own people do, a smaller one for strangers, who
+ * may send thousands of bad requests a second and must not push out why a call
+ * has failed. The memory is asked for at once but not touched, so that the
  * operating system provides it page by page as it fills. Everything that takes
  * time (cleaning texts that strangers wrote) happens before the lock.
  */
@@ -7,12 +9,20 @@
 
 #include <pthread.h>
 
+#define STRANGERS_PART 4 /* their ring is one so many-th of the other */
+
+/* Entries in the order of seq, which has gaps where an entry went into the other ring. */
+struct ring {
+    uint32_t cap;
+    uint64_t count; /* entries ever; the last `cap` of them are there */
+    struct oh__decision *v;
+};
+
 struct oh__decisions {
     const struct oh_alloc *alloc;
     pthread_mutex_t lock;
-    uint64_t next; /* seq of the next entry */
-    uint32_t n;
-    struct oh__decision *ring;
+    uint64_t next;        /* seq of the next entry */
+    struct ring rings[2]; /* [1]: of strangers */
 };
 
 struct oh__decisions *oh__decisions_new(const struct oh_alloc *alloc, uint32_t n)
@@ -25,14 +35,17 @@ struct oh__decisions *oh__decisions_new(const struct oh_alloc *alloc, uint32_t n
     if (!d)
         return NULL;
     d->alloc = alloc;
-    d->n = n ? n : 1;
     d->next = 1;
-    d->ring = oh_alloc(alloc, d->n * sizeof(*d->ring));
-    if (!d->ring) {
-        oh_free(alloc, d, sizeof(*d));
-        return NULL;
-    }
     pthread_mutex_init(&d->lock, NULL);
+    d->rings[0].cap = n ? n : 1;
+    d->rings[1].cap = n / STRANGERS_PART + 1;
+    for (unsigned i = 0; i < 2; i++) {
+        d->rings[i].v = oh_alloc(alloc, d->rings[i].cap * sizeof(struct oh__decision));
+        if (!d->rings[i].v) {
+            oh__decisions_free(d);
+            return NULL;
+        }
+    }
     return d;
 }
 
@@ -41,7 +54,8 @@ void oh__decisions_free(struct oh__decisions *d)
     if (!d)
         return;
     pthread_mutex_destroy(&d->lock);
-    oh_free(d->alloc, d->ring, d->n * sizeof(*d->ring));
+    for (unsigned i = 0; i < 2; i++)
+        oh_free(d->alloc, d->rings[i].v, d->rings[i].cap * sizeof(struct oh__decision));
     oh_free(d->alloc, d, sizeof(*d));
 }
 
@@ -114,23 +128,41 @@ void oh__decisions_add(struct oh__decisions *d, const struct oh__decision *entry
     clean(e.fix, sizeof(e.fix));
     pthread_mutex_lock(&d->lock);
     e.seq = d->next++;
-    d->ring[(e.seq - 1) % d->n] = e;
+    struct ring *r = &d->rings[e.stranger];
+
+    r->v[r->count++ % r->cap] = e;
     pthread_mutex_unlock(&d->lock);
+}
+
+/* The newest entry of a ring with seq <= most; NULL when there is none. */
+static const struct oh__decision *newest(const struct ring *r, uint64_t most)
+{
+    uint64_t low = r->count > r->cap ? r->count - r->cap : 0, first = low, high = r->count;
+
+    while (low < high) {
+        uint64_t mid = low + (high - low) / 2;
+
+        if (r->v[mid % r->cap].seq <= most)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low > first ? &r->v[(low - 1) % r->cap] : NULL;
 }
 
 int oh__decisions_before(struct oh__decisions *d, uint64_t before, struct oh__decision *out)
 {
-    int result = OH_E_ABSENT;
+    const struct oh__decision *a, *b;
 
     pthread_mutex_lock(&d->lock);
-    uint64_t seq = before && before < d->next ? before - 1 : d->next - 1;
-
-    if (seq > 0 && d->next - seq <= d->n) {
-        *out = d->ring[(seq - 1) % d->n];
-        result = OH_OK;
-    }
+    a = newest(&d->rings[0], before ? before - 1 : UINT64_MAX);
+    b = newest(&d->rings[1], before ? before - 1 : UINT64_MAX);
+    if (!a || (b && b->seq > a->seq))
+        a = b;
+    if (a)
+        *out = *a;
     pthread_mutex_unlock(&d->lock);
-    return result;
+    return a ? OH_OK : OH_E_ABSENT;
 }
 
 const char *oh__decision_name(enum oh__decision_kind kind)

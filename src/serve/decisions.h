@@ -1,7 +1,8 @@
 /*
  * The bounded ring of decisions: for every request that was refused, failed or
  * served, one plain sentence why, so that `offhook why` and `offhook phones`
- * can tell what happened and what to do. Process-wide; one short lock.
+ * can tell what happened and what to do. Strangers have a ring of their own,
+ * which reads as one with the other. Process-wide; one short lock.
  */
 #ifndef OH_SERVE_DECISIONS_H
 #define OH_SERVE_DECISIONS_H
@@ -40,6 +41,7 @@ struct oh__decision {
     uint64_t seq;        /* 1, 2, 3 ... */
     uint64_t wall;       /* ms */
     uint8_t kind;        /* enum oh__decision_kind */
+    bool stranger;       /* whoever sent it has proved nothing */
     uint16_t code;       /* status sent or received; 0 = none */
     struct oh_flow flow; /* of the request */
     char method[16];
@@ -52,7 +54,7 @@ struct oh__decision {
     char fix[256];    /* what to do about it, one sentence; may be empty */
 };
 
-/* Makes a ring of n entries. NULL on failure. */
+/* Makes a ring of n entries, and one for strangers of a quarter as many. NULL on failure. */
 struct oh__decisions *oh__decisions_new(const struct oh_alloc *alloc, uint32_t n);
 
 /* Ends it. NULL is ignored. */

@@ -39,6 +39,39 @@ static void test_order(void **state)
     oh__decisions_free(d);
 }
 
+/*
+ * Class: a memory that strangers fill. However much they cause, what our own
+ * people did is still there, and both read as one list in order.
+ */
+static void test_strangers(void **state)
+{
+    struct oh__decisions *d = oh__decisions_new(NULL, 8);
+    struct oh__decision e;
+    uint64_t before = 0, seqs[12];
+    unsigned n = 0;
+
+    (void)state;
+    add(d, OH__DECISION_CALL_FAILED, "ours");
+    for (unsigned i = 0; i < 1000; i++) {
+        memset(&e, 0, sizeof(e));
+        e.stranger = true;
+        oh__decisions_add(d, &e);
+        if (i == 997)
+            add(d, OH__DECISION_CALL_FAILED, "ours");
+    }
+    while (n < 12 && oh__decisions_before(d, before, &e) == OH_OK) {
+        assert_int_equal(e.stranger, e.why[0] != 'o');
+        seqs[n++] = before = e.seq;
+    }
+    assert_int_equal(n, 5);
+    assert_int_equal(seqs[0], 1002);
+    assert_int_equal(seqs[1], 1001);
+    assert_int_equal(seqs[2], 1000);
+    assert_int_equal(seqs[3], 999);
+    assert_int_equal(seqs[4], 1);
+    oh__decisions_free(d);
+}
+
 /* Texts end on a terminal and in a log: no control characters, C1 ones included, and only UTF-8. */
 static void test_clean(void **state)
 {
@@ -89,6 +122,7 @@ static void test_bounds(void **state)
 
     (void)state;
     memset(&e, 'x', sizeof(e));
+    e.stranger = false;
     e.agent[0] = 0;
     oh__decisions_add(d, &e);
     memset(&e, 0, sizeof(e));
@@ -126,7 +160,7 @@ static void failing(struct test_heap *h, void *arg)
 static void test_memory_fails(void **state)
 {
     (void)state;
-    assert_int_equal(test_heap_fail_each(failing, NULL), 2);
+    assert_int_equal(test_heap_fail_each(failing, NULL), 3);
 }
 
 int main(void)
@@ -134,7 +168,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_order),        cmocka_unit_test(test_clean),
         cmocka_unit_test(test_bounds),       cmocka_unit_test(test_names),
-        cmocka_unit_test(test_memory_fails),
+        cmocka_unit_test(test_memory_fails), cmocka_unit_test(test_strangers),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
