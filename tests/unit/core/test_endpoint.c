@@ -300,7 +300,7 @@ static void memory_goes_back_after_a_peak(void **state)
     rig_done(&r);
 }
 
-/* Feeds the same to two endpoints and compares all that comes out. */
+/* Feeds the same to two endpoints and compares all that comes out (TXN-023). */
 static void same_input_gives_same_output(void **state)
 {
     static const char *const methods[] = {"INVITE", "OPTIONS", "MESSAGE"};

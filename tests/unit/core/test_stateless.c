@@ -48,6 +48,7 @@ static const struct {
     {"", NULL},
 };
 
+/* rows: SYN-008 SYN-009 SYN-010 TRN-030 */
 static void bad_messages_are_answered_or_dropped(void **state)
 {
     struct rig r;
@@ -94,6 +95,7 @@ static void half_a_message_gets_its_half_back(void **state)
     rig_done(&r);
 }
 
+/* rows: UAS-013 */
 static void limits_have_their_codes(void **state)
 {
     struct rig r;
@@ -216,7 +218,7 @@ static void tags_are_keyed_or_random(void **state)
     rig_done(&b);
 }
 
-/* Replies go where RFC 3581 says, and name us when we are told to. */
+/* Replies go where RFC 3581 says, and name us when we are told to (TRN-008). */
 static void replies_take_the_way_back(void **state)
 {
     struct rig r;

@@ -38,6 +38,7 @@ static void expect_message(struct kit *k, struct oh__net_input *in, unsigned cse
     assert_int_equal(in->flow.transport, OH_TRANSPORT_TCP);
 }
 
+/* rows: TRN-013 */
 static void test_byte_by_byte(void **state)
 {
     struct kit k = {0};
@@ -68,6 +69,7 @@ static void test_byte_by_byte(void **state)
     kit_close(&k);
 }
 
+/* rows: TRN-013 */
 static void test_pipelined(void **state)
 {
     struct kit k = {0};
@@ -93,7 +95,7 @@ static void test_pipelined(void **state)
     kit_close(&k);
 }
 
-/* Larger than the first buffer and than one round's share. */
+/* Larger than the first buffer and than one round's share (TRN-013). */
 static void test_many_segments(void **state)
 {
     static char text[120000];
@@ -153,6 +155,7 @@ static void framing(const char *text, int parsed, bool with_reply)
     kit_close(&k);
 }
 
+/* rows: TRN-015 TRN-016 SYN-026 */
 static void test_framing(void **state)
 {
     (void)state;
@@ -165,7 +168,8 @@ static void test_framing(void **state)
     framing("OPTIONS sip:a@b SIP/2.0\r\nl: x\r\n\r\n", OH_E_SYNTAX, false);
 }
 
-/* Headers without an end: refused at the limit, whatever the sender goes on to send. */
+/* Headers without an end: refused at the limit, whatever the sender goes on to send (TRN-016,
+ * SEC-004). */
 static void test_header_flood(void **state)
 {
     static char flood[200000];
@@ -189,7 +193,7 @@ static void test_header_flood(void **state)
     kit_close(&k);
 }
 
-/* A message has to be whole in time; a connection without one does not. */
+/* A message has to be whole in time; a connection without one does not (TRN-033). */
 static void test_message_timeout(void **state)
 {
     struct kit k = {.options.message_timeout = 60 * MS};
@@ -212,6 +216,7 @@ static void test_message_timeout(void **state)
     kit_close(&k);
 }
 
+/* rows: TRN-017 */
 static void test_idle_timeout(void **state)
 {
     struct kit k = {.options.idle_timeout = 60 * MS};
@@ -243,6 +248,7 @@ static void test_idle_timeout(void **state)
     kit_close(&k);
 }
 
+/* rows: TRN-033 */
 static void test_limits(void **state)
 {
     struct kit k = {.options = {.connections_per_source = 2, .connections_max = 3}};
@@ -287,10 +293,8 @@ static void test_limits(void **state)
     kit_close(&k);
 }
 
-/*
- * No descriptors left: who comes is turned away, without keeping the loop
- * busy, and who comes when there are some again is served.
- */
+/* No descriptors left: who comes is turned away, without keeping the loop busy, and who comes when
+ * there are some again is served (TRN-033). */
 static void test_no_descriptors(void **state)
 {
     struct kit k = {0};
@@ -325,6 +329,7 @@ static void test_no_descriptors(void **state)
     kit_close(&k);
 }
 
+/* rows: TRN-012 */
 static void test_connect_refused(void **state)
 {
     struct kit k = {0};
@@ -382,7 +387,7 @@ static void test_connect_timeout(void **state)
     kit_close(&k);
 }
 
-/* Two sends to one peer use one connection, and what comes back names it. */
+/* Two sends to one peer use one connection, and what comes back names it (TRN-017). */
 static void test_reuse(void **state)
 {
     struct kit k = {0};
@@ -516,6 +521,7 @@ static void test_partial_writes(void **state)
     kit_close(&k);
 }
 
+/* rows: SYN-036 TRN-019 */
 static void test_keep_alive(void **state)
 {
     struct kit k = {0};

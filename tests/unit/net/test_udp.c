@@ -104,6 +104,7 @@ static void largest(const char *addr)
     kit_close(&k);
 }
 
+/* rows: TRN-004 */
 static void test_largest(void **state)
 {
     (void)state;
@@ -111,7 +112,8 @@ static void test_largest(void **state)
     largest("[::1]:0");
 }
 
-/* A wildcard socket answers from the address that was asked, not from the route's. */
+/* A wildcard socket answers from the address that was asked, not from the route's (TRN-005,
+ * TRN-009). */
 static void test_source_address(void **state)
 {
     struct kit k = {0};
@@ -187,6 +189,7 @@ static void refused(const char *addr)
     kit_close(&k);
 }
 
+/* rows: TRN-012 */
 static void test_refused(void **state)
 {
     (void)state;
@@ -326,7 +329,7 @@ static void test_bad_options(void **state)
     assert_int_equal(oh__net_open(&tls.options, &tls.shared, why, sizeof(why)), OH_E_UNSUPPORTED);
 }
 
-/* TCP follows UDP's port when both may be chosen (RFC 3261 18). */
+/* TCP follows UDP's port when both may be chosen (RFC 3261 18) (TRN-001). */
 static void test_same_port(void **state)
 {
     struct kit k = {.options.workers = 2};

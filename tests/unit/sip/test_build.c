@@ -55,7 +55,7 @@ static void full(void **state)
                  "Content-Length: 4\r\n\r\nbody");
 }
 
-/* Which codes carry Record-Route, Timestamp and the tag. */
+/* Which codes carry Record-Route, Timestamp and the tag (UAS-011, UAS-012). */
 static void by_code(void **state)
 {
     static const char request[] = "INVITE sip:b@y SIP/2.0\r\nVia: SIP/2.0/UDP h\r\n"
@@ -110,7 +110,8 @@ static void half(void **state)
                  "Call-ID: 1\r\nCSeq: 1 A\r\nContent-Length: 0\r\n\r\n");
 }
 
-/* RFC 3261 18.2.1, RFC 3581 4, RFC 5118 4.5: what we say about where a request came from. */
+/* RFC 3261 18.2.1, RFC 3581 4, RFC 5118 4.5: what we say about where a request came from (TRN-007,
+ * TRN-008, SYN-035). */
 static void via_received(void **state)
 {
     static const struct {

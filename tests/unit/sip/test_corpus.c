@@ -153,6 +153,7 @@ static void torture_file(void *ctx, const char *name, struct oh_span bytes)
     (*seen)++;
 }
 
+/* rows: SYN-014 SYN-015 SYN-021 SYN-024 SYN-035 */
 static void torture(void **state)
 {
     unsigned seen = 0;

@@ -532,6 +532,7 @@ static const struct {
     {CORE "Date: nonsense\r\nContact: ((\r\nRetry-After: x\r\n", OH_OK, 0, NULL}, /* SYN-007 */
 };
 
+/* rows: SYN-007 SYN-008 SYN-009 SYN-010 SYN-011 */
 static void check(void **state)
 {
     (void)state;

@@ -170,7 +170,7 @@ static void parse_bad(void **state)
     }
 }
 
-/* A NUL is no end of text. */
+/* A NUL is no end of text (SYN-018). */
 static void nul(void **state)
 {
     struct oh_uri u;
@@ -272,6 +272,7 @@ static const struct {
     {"sip:a1", "tel:a1", false},
 };
 
+/* rows: SYN-027 */
 static void equality(void **state)
 {
     (void)state;

@@ -285,6 +285,7 @@ static void truncations(void **state)
     }
 }
 
+/* rows: SYN-037 */
 static void dates(void **state)
 {
     static const struct {

@@ -35,6 +35,7 @@ static const struct {
      "host1.example.com", 0, 0, "z9hG4bK-.!%66*_+`'~", "", "", true, false, 0},
 };
 
+/* rows: SYN-035 */
 static void decode_good(void **state)
 {
     (void)state;
