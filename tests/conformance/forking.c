@@ -296,6 +296,7 @@ static void branches_differ(struct world *w)
 
         CHECK(w, f.invite[i]->via.cookie && !oh_span_eq(a, b));
         CHECK(w, message_values(f.invite[i], OH_HEADER_VIA) == 2);
+        CHECK(w, f.invite[i]->via.has_rport && f.invite[i]->via.rport == 0);
     }
     end(&f, 3);
 }
@@ -321,11 +322,17 @@ static void next_group_at_once(struct world *w)
 {
     struct fork f;
 
-    set_up(w, &f, 2, (const char *const[]){"0.9", "0.2"});
-    call(&f, 1, "");
-    reply(&f, 0, 486, "");
+    /* The order of registration is not that of q. */
+    set_up(w, &f, 3, (const char *const[]){"0.2", "0.9", "0.5"});
+    call(&f, 0, "");
     f.invite[1] = peer_expect(f.b[1], "INVITE");
-    reply(&f, 1, 200, "");
+    CHECK(w, peer_count(f.b[0], "INVITE") + peer_count(f.b[2], "INVITE") == 0);
+    reply(&f, 1, 486, "");
+    f.invite[2] = peer_expect(f.b[2], "INVITE");
+    CHECK(w, peer_count(f.b[0], "INVITE") == 0);
+    reply(&f, 2, 404, "");
+    f.invite[0] = peer_expect(f.b[0], "INVITE");
+    reply(&f, 0, 200, "");
     peer_ack(f.alice, answer(f.alice, "200"));
 }
 
@@ -623,6 +630,51 @@ static void caller_cancels(struct world *w)
     peer_none(f.b[2], "INVITE", 40000);
 }
 
+/* After CANCEL nothing new begins, and whoever stays silent cannot keep the caller waiting. */
+static void nothing_after_cancel(struct world *w)
+{
+    struct fork f;
+    struct peer *t = peer_new(w, "192.0.2.60:5060", "t");
+
+    set_up(w, &f, 3, NULL);
+    registers(f.b[1], "bob", "b1", 2, "<sip:b1@192.0.2.22:5060>;expires=0", "");
+    answer(f.b[1], "200");
+    ASK(f.alice, .method = "INVITE", .uri = "sip:bob@example.test");
+    f.invite[0] = peer_expect(f.b[0], "INVITE");
+    f.invite[2] = peer_expect(f.b[2], "INVITE");
+    reply(&f, 0, 180, "");
+    reply(&f, 2, 180, "");
+    peer_cancel(f.alice, "");
+    peer_expect(f.alice, "200 CANCEL");
+    peer_reply(f.b[0], peer_expect(f.b[0], "CANCEL"), 200, "");
+    peer_reply(f.b[2], peer_expect(f.b[2], "CANCEL"), 200, "");
+    reply(&f, 2, 302, "Contact: <sip:t@192.0.2.60>\n");
+    registers(f.b[1], "bob", "b1", 3, "<sip:b1@192.0.2.22:5060>", "");
+    answer(f.b[1], "200");
+    peer_none(f.b[1], "INVITE", 3000);
+    CHECK(w, peer_count(t, "INVITE") == 0);
+    peer_silence(f.b[0], true);
+    world_run(w, 60000);
+    CHECK_SAY(w, finals(f.alice) >= 2, "no final response after CANCEL");
+    CHECK(w, peer_count(f.alice, "408") == 0);
+    peer_ack(f.alice, peer_expect(f.alice, peer_count(f.alice, "3xx") ? "3xx" : "487"));
+}
+
+static void silent_after_cancel(struct world *w)
+{
+    struct fork f;
+
+    set_up(w, &f, 1, NULL);
+    call(&f, 1, "");
+    reply(&f, 0, 180, "");
+    peer_expect(f.alice, "180");
+    peer_silence(f.b[0], true);
+    peer_cancel(f.alice, "");
+    peer_expect(f.alice, "200 CANCEL");
+    peer_ack(f.alice, peer_expect_within(f.alice, "487", 60000));
+    peer_none(f.alice, "408", 40000);
+}
+
 static void cancel_of_nothing(struct world *w)
 {
     struct fork f;
@@ -712,6 +764,8 @@ static const struct conformance_case cases[] = {
     CASE("PRX-031", "one phone that cannot be reached disturbs no other", one_cannot_be_reached),
     CASE("PRX-031", "a stream that ends is a 503 of its branch", a_stream_ends),
     CASE("PRX-032", "CANCEL reaches every phone, now or when it rings", caller_cancels),
+    CASE("PRX-032", "after CANCEL nothing new begins", nothing_after_cancel),
+    CASE("PRX-032", "silence after CANCEL is 487", silent_after_cancel),
     CASE("PRX-032", "CANCEL of nothing is 481", cancel_of_nothing),
     CASE("PRX-032 PRX-021", "an answer that crosses the CANCEL reaches the caller",
          answer_crosses_cancel),

@@ -194,6 +194,8 @@ static void star_removes(struct world *w)
     CHECK(w, contacts(answer(other, "200")) == 2);
     registers(bob, "bob", "-a", 6, "*", "Expires: 0\n");
     answer(bob, "500");
+    registers(bob, "bob", "-a", 7, "*", "Expires: 0\n");
+    answer(bob, "500");
     CHECK(w, contacts(fetch(bob, "bob")) == 2);
     registers(bob, "bob", "-a", 8, "*", "Expires: 0\n");
     CHECK(w, contacts(answer(bob, "200")) == 0);
@@ -469,6 +471,20 @@ static void long_contact(struct world *w)
     CHECK(w, contacts(fetch(bob, "bob")) == 0);
 }
 
+/* What leads back to this server would run in a circle. */
+static void contact_is_the_server(struct world *w)
+{
+    static const char *const list[] = {"<sip:bob@example.test>", "<sip:x@192.0.2.1:5060>",
+                                       "<sip:alice@example.test>"};
+    struct peer *bob = peer_new(w, PHONE, "bob");
+
+    for (unsigned i = 0; i < 3; i++) {
+        registers(bob, "bob", "", i + 1, list[i], "");
+        answer(bob, "403");
+    }
+    CHECK(w, contacts(fetch(bob, "bob")) == 0);
+}
+
 #define REDIRECTING                                             \
     "listen = { 'udp:192.0.2.1:5060', 'tcp:192.0.2.1:5060' }\n" \
     "domains = { { 'example.test', mode = 'redirect' } }\n"     \
@@ -550,6 +566,8 @@ static void methods_of_the_server(struct world *w)
     m = answer(alice, "405");
     CHECK(w, text_has(value_of(m, OH_HEADER_ALLOW), "REGISTER"));
     CHECK(w, !text_has(value_of(m, OH_HEADER_ALLOW), "SUBSCRIBE"));
+    ASK(alice, .method = "INVITE", .uri = "sip:example.test", .to_tag = "old");
+    answer(alice, "481");
 }
 
 static const struct conformance_case cases[] = {
@@ -583,6 +601,7 @@ static const struct conformance_case cases[] = {
     CASE("REG-016", "a policy cannot make the registrar say 6xx", no_6xx, .lua = DECLINING),
     CASE("REG-023", "the eleventh contact", eleventh_contact),
     CASE("REG-023", "a contact that is too long", long_contact),
+    CASE("REG-024", "a contact that is this server itself", contact_is_the_server),
     CASE("REG-025 RDR-011", "contacts of other schemes are for redirection", other_schemes,
          .lua = REDIRECTING),
     CASE("REG-026", "credentials of an unknown scheme are challenged",
