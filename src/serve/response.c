@@ -104,7 +104,8 @@ static int send_up(struct oh__serve *s, uint64_t server, const struct oh_output 
 
     if (err == OH_OK)
         s->stats.forwarded_responses++;
-    else if (o && msg->cseq_method == OH_METHOD_INVITE && msg->status >= 200 && msg->status < 300)
+    else if (err != OH_E_NOMEM && o && msg->cseq_method == OH_METHOD_INVITE && msg->status >= 200 &&
+             msg->status < 300)
         send_by_via(s, msg, bytes, &o->flow);
     else
         s->stats.responses_dropped++;

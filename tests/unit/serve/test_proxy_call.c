@@ -163,6 +163,8 @@ static void via_rows_of_a_response(void **state)
     snprintf(vias, sizeof vias, "Via: %.*s\n", OH_PRI(message_value(m, OH_HEADER_VIA, 0)));
     answer_with("m3", vias);
     assert_int_equal(phone_statuses(&p, 0, 200), 0);
+    /* The caller must not wait for ever all the same. */
+    assert_int_equal(phone_statuses(&p, 0, 502), 1);
 }
 
 /*
