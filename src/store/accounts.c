@@ -114,6 +114,7 @@ int oh__store_accounts_put(struct oh__store *store, const struct oh__account_row
     return rc;
 }
 
+/* A row that is not there is told by the number of rows that changed: SQL calls that a success. */
 int oh__store_account_remove(struct oh__store *store, struct oh_span user, struct oh_span domain,
                              uint64_t gone_at)
 {
@@ -141,6 +142,7 @@ static struct oh_span column(sqlite3_stmt *stmt, int at)
     return oh_span(p, p ? (size_t)sqlite3_column_bytes(stmt, at) : 0);
 }
 
+/* The order of the columns is that of the statement in db.c. */
 static struct oh__account_row read_row(sqlite3_stmt *stmt)
 {
     struct oh__account_row row = {

@@ -207,6 +207,8 @@ static int check(struct oh__db *db, bool read_only, char why[OH__STORE_WHY])
     return upgrade(db, version, why);
 }
 
+/* Once, at the start: a text that does not fit the schema is found here and not when it is needed.
+ */
 static int prepare_all(struct oh__db *db, char why[OH__STORE_WHY])
 {
     for (int i = 0; i < OH__DB_STATEMENTS; i++) {
@@ -298,6 +300,7 @@ int oh__db_copy(struct oh__db *db, const char *to_path, char why[OH__STORE_WHY])
         sqlite3_close(to.sql);
         return rc;
     }
+    /* All pages in one step, under our lock: a copy in pieces would start anew with each change. */
     pthread_mutex_lock(&db->lock);
     backup = sqlite3_backup_init(to.sql, "main", db->sql, "main");
     if (backup) {
@@ -305,9 +308,12 @@ int oh__db_copy(struct oh__db *db, const char *to_path, char why[OH__STORE_WHY])
         sqlite3_backup_finish(backup);
     }
     pthread_mutex_unlock(&db->lock);
+    /* The copy's handle remembers the error of any of the three. */
     if (sqlite3_errcode(to.sql) != SQLITE_OK)
         rc = oh__db_fail(&to, "write", why);
-    if (sqlite3_close(to.sql) != SQLITE_OK && rc == OH_OK)
+    if (sqlite3_close(to.sql) != SQLITE_OK && rc == OH_OK) {
+        oh__why(why, "cannot finish writing %s", to_path);
         rc = OH_E_IO;
+    }
     return rc;
 }

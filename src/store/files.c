@@ -76,6 +76,7 @@ int oh__files_write(int fd, const void *p, size_t n, uint64_t at)
             continue;
         if (done < 0)
             return oh__files_code(errno);
+        /* Not for files, says POSIX; but going round for ever would be worse than an error. */
         if (done == 0) {
             errno = EIO;
             return OH_E_IO;
@@ -157,6 +158,7 @@ int oh__files_join(char out[OH__PATH_MAX], const char *dir, const char *name)
     return n < 0 || n >= OH__PATH_MAX ? OH_E_LIMIT : OH_OK;
 }
 
+/* A new or renamed name is on disk when the directory that holds it is, not when the file is. */
 int oh__files_sync_parent(const char *path)
 {
     char parent[OH__PATH_MAX];
@@ -211,6 +213,10 @@ static int write_pid(int fd)
     return oh__files_write(fd, text, (size_t)n, 0);
 }
 
+/*
+ * flock, not fcntl: a lock of fcntl goes when any descriptor of the file is closed by anybody in
+ * this process, say a library that looks around.
+ */
 int oh__files_lock(int dir_fd, const char *dir, bool shared, int *fd, char why[OH__STORE_WHY])
 {
     int lock = openat(dir_fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);

@@ -90,6 +90,8 @@ int oh__journal_append(struct oh__journal *journal, struct oh_span aor, uint64_t
         return OH_E_IO;
     if (aor.n == 0 || size == 0 || size > j->store->segment_bytes - OH__FILE_HEAD)
         return OH_E_LIMIT;
+    /* In memory only there is nothing to write, but replies wait for the commit all the same, so
+     * that both kinds of server answer in the same order. */
     if (!j->store->dir) {
         j->pending = true;
         return OH_OK;
@@ -118,6 +120,7 @@ int oh__journal_commit(struct oh__journal *journal)
 {
     int rc = flush(journal);
 
+    /* Some of the batch may have gone out early, and failed then. */
     if (journal->lost)
         rc = OH_E_IO;
     journal->pending = journal->lost = false;

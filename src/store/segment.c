@@ -124,6 +124,19 @@ static int find_snapshot(struct oh__store *store)
     return OH_OK;
 }
 
+/* The next name; NULL at the end, and with *rc when the directory cannot be read on: half a list of
+ * segments must not pass for all of them. */
+static struct dirent *next_entry(DIR *dir, int *rc)
+{
+    struct dirent *entry;
+
+    errno = 0;
+    entry = readdir(dir);
+    if (!entry && errno)
+        *rc = oh__files_code(errno);
+    return entry;
+}
+
 int oh__segments_find(struct oh__store *store, char why[OH__STORE_WHY])
 {
     int fd = openat(store->bind_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), rc;
@@ -139,7 +152,7 @@ int oh__segments_find(struct oh__store *store, char why[OH__STORE_WHY])
         return rc;
     }
     rc = find_snapshot(store);
-    while (rc == OH_OK && (entry = readdir(dir)))
+    while (rc == OH_OK && (entry = next_entry(dir, &rc)))
         rc = find_one(store, entry->d_name);
     closedir(dir);
     if (rc == OH_E_VERSION)
@@ -285,6 +298,7 @@ int oh__segments_sync(struct oh__store *store)
             s->dirty = true;
             rc = OH_E_IO;
         } else if (closed) {
+            /* Nobody writes to it any more and all of it is on disk: a descriptor is worth more. */
             close(s->fd);
             s->fd = -1;
         }
@@ -296,6 +310,10 @@ int oh__segments_sync(struct oh__store *store)
     return rc;
 }
 
+/*
+ * The number is read before the table is looked at, so a change that is made in between is in the
+ * snapshot and above its floor as well: replayed twice, and the same both times.
+ */
 uint64_t oh__segments_cover(struct oh__store *store)
 {
     uint64_t floor;
@@ -336,6 +354,7 @@ static bool keep(struct oh__store *store, struct oh__segment *s)
 
     if (s->size != store->segment_bytes || spares_missing(store) == 0)
         return false;
+    /* One of an earlier run, or one that was closed when it was synced. */
     if (s->fd < 0)
         s->fd = openat(store->bind_fd, s->name, O_RDWR | O_CLOEXEC);
     snprintf(name, sizeof(name), "spare-%" PRIu64 ".log", s->sequence);
@@ -422,6 +441,7 @@ static void free_list(struct oh__segment **list)
 
 void oh__segments_done(struct oh__store *store)
 {
+    /* Spares hold nothing, and the next run may want another size. */
     for (struct oh__segment *s = store->spares; s; s = s->next)
         unlinkat(store->bind_fd, s->name, 0);
     free_list(&store->segments);

@@ -151,8 +151,9 @@ void oh__store_close(struct oh__store *store)
     if (!store)
         return;
     for (unsigned i = 0; store->journals && i < store->workers; i++) {
+        /* A batch that waits here was never acknowledged, so it may fail. */
         if (store->journals[i].batch)
-            oh__journal_commit(&store->journals[i]);
+            (void)oh__journal_commit(&store->journals[i]);
         oh_free(heap, store->journals[i].batch, OH__BATCH_BYTES);
     }
     oh_free(heap, store->journals, store->workers * sizeof(store->journals[0]));
@@ -171,6 +172,7 @@ void oh__store_close(struct oh__store *store)
 /* Copies the answer of a statement that was run to its row. */
 static int take_value(struct oh__store *store, sqlite3_stmt *stmt, void *out, size_t *len)
 {
+    const void *p;
     size_t n;
 
     switch (sqlite3_step(stmt)) {
@@ -178,11 +180,15 @@ static int take_value(struct oh__store *store, sqlite3_stmt *stmt, void *out, si
     case SQLITE_DONE: return OH_E_ABSENT;
     default: return oh__db_fail(&store->db, "read", NULL);
     }
+    /* In this order: asking for the bytes first may convert the value, and move it. */
+    p = sqlite3_column_blob(stmt, 0);
     n = (size_t)sqlite3_column_bytes(stmt, 0);
     if (n > *len)
         return OH_E_LIMIT;
+    if (n && !p)
+        return OH_E_IO;
     if (n)
-        memcpy(out, sqlite3_column_blob(stmt, 0), n);
+        memcpy(out, p, n);
     *len = n;
     return OH_OK;
 }
