@@ -202,7 +202,7 @@ server() {
 }
 
 started_or_gone() {
-    grep -q event=started "$LOG" || gone "$SERVER_PID"
+    grep -q event=started "$LOG" 2>/dev/null || gone "$SERVER_PID"
 }
 
 # stop_server: SIGTERM; a status other than 0 is a failure (a sanitizer's report is one, too).
