@@ -83,6 +83,8 @@ static bool auth_value(struct oh_span *s, struct oh_param *param)
     return n > 0;
 }
 
+/* Commas in a row are taken for one, as in every list; a parameter without "=" would be the scheme
+ * of another challenge in the same row, which SIP does not allow (RFC 3261 7.3.1). */
 int oh_auth_param_next(struct oh_span *rest, struct oh_param *out)
 {
     struct oh_span s = *rest;
@@ -125,6 +127,7 @@ static int row_collect(struct oh_span rest, const char *base, struct auth_row *r
     while ((rc = oh_auth_param_next(&rest, &param)) == OH_OK) {
         enum auth_param which = auth_param_of(param.name);
 
+        /* Extensions are to be ignored (RFC 7616 3.3). */
         if (which == AUTH_COUNT)
             continue;
         if (found.v[which].p)
@@ -146,6 +149,7 @@ static int row_needs(const struct auth_row *row, enum auth_param which, const ch
     return row->v[which].p ? OH_OK : oh__fail(fault, OH_E_ABSENT, 0, why);
 }
 
+/* Anything but "true" is false (RFC 7616 3.3, stale and userhash). */
 static bool is_true(struct oh_span s)
 {
     return oh_span_ieq(s, OH_LIT("true"));
@@ -154,6 +158,7 @@ static bool is_true(struct oh_span s)
 /* The set of options in "auth,auth-int"; credentials hold just one of them. */
 static uint8_t qop_set(struct oh_span list)
 {
+    /* One that we do not know is noted: "some other qop" is not the same as "no qop". */
     uint8_t set = OH_QOP_NONE;
 
     while (list.n) {
@@ -234,6 +239,7 @@ int oh_credentials_decode(struct oh_span value, struct oh_credentials *out, stru
     bool digest;
     int rc = scheme_decode(&rest, &c.scheme, &digest, fault);
 
+    /* Another scheme is none of our business, and no fault: the caller sees its name. */
     if (rc == OH_OK && !digest) {
         *out = c;
         return OH_OK;
@@ -389,6 +395,7 @@ static void put_name(struct writer *w, const char *name)
     oh_buf_char(w->out, '=');
 }
 
+/* Without quotes nothing can be escaped, so what does not belong there is left out. */
 static void put_bare(struct writer *w, enum auth_param which, struct oh_span s)
 {
     if (!s.n)
@@ -400,6 +407,7 @@ static void put_bare(struct writer *w, enum auth_param which, struct oh_span s)
     }
 }
 
+/* An empty string is written, NULL is not: opaque="" has to come back as it was. */
 static void put_quoted(struct writer *w, enum auth_param which, struct oh_span s)
 {
     if (!s.p)

@@ -132,6 +132,7 @@ static void put_to(struct oh_buf *out, const struct oh_msg *request, const struc
 /* True for requests whose 101-299 responses can create a dialog. */
 static bool creates_dialog(const struct oh_msg *request)
 {
+    /* To the others a Record-Route in the response would mean nothing (RFC 3261 12.1.1). */
     switch (request->method) {
     case OH_METHOD_INVITE:
     case OH_METHOD_SUBSCRIBE:
@@ -176,6 +177,7 @@ int oh_build_reply(struct oh_buf *out, const struct oh_msg *request, const struc
     put_to(out, request, reply);
     copy_row(out, request, OH_HEADER_CALL_ID);
     copy_row(out, request, OH_HEADER_CSEQ);
+    /* Only a 100 comes back so fast that the client can measure with it (RFC 3261 8.2.6.1). */
     if (reply->code == 100)
         copy_row(out, request, OH_HEADER_TIMESTAMP);
     oh_buf_span(out, reply->headers);
@@ -232,6 +234,7 @@ static void put_sibling(struct oh_buf *out, const struct oh_msg *invite, enum oh
         if (oh_comma_next(&rest, &value) == OH_OK)
             put_row(out, OH_HEADER_VIA, value);
     }
+    /* Its own and not the INVITE's, which is as good as used up when that came far. */
     oh_buf_lit(out, "Max-Forwards: 70\r\n");
     copy_rows(out, invite, OH_HEADER_ROUTE, oh_msg_row(invite, OH_HEADER_ROUTE));
     copy_row(out, invite, OH_HEADER_FROM);

@@ -1,3 +1,10 @@
+/*
+ * What a caller wishes for (RFC 3841): which kinds of phones to reach, and how
+ * the request is to be treated on its way. Both are wishes: an unknown
+ * directive is passed over, since a proxy that refused it would be worse than
+ * one that ignores it. But a directive together with its opposite is an error
+ * of the sender, and guessing which of the two it meant would be one of ours.
+ */
 #include <offhook/caller_prefs.h>
 
 #include "sip/lex.h"
@@ -19,6 +26,7 @@ int oh_contact_pref_decode(struct oh_span value, struct oh_contact_pref *out,
     rc = oh__value_params(rest, value.p, &p.params, fault);
     if (rc != OH_OK)
         return rc;
+    /* These two stand among the features but are none (RFC 3841 9.2). */
     p.require = oh_param_find(p.params, REQUIRE, NULL);
     p.explicit_match = oh_param_find(p.params, EXPLICIT, NULL);
     *out = p;
@@ -71,7 +79,8 @@ static unsigned bit_of(struct oh_span token)
     return 0;
 }
 
-/* Whether both bits of some pair are set. */
+/* Whether both bits of some pair are set: a directive has an even bit, its opposite the next one.
+ */
 static bool contradicts(unsigned set)
 {
     return (set & set >> 1 & 0x555) != 0;
@@ -80,7 +89,7 @@ static bool contradicts(unsigned set)
 int oh_request_disposition_decode(struct oh_span value, unsigned *set, struct oh_fault *fault)
 {
     struct oh_span rest = value, token;
-    unsigned found = *set;
+    unsigned found = *set; /* of the rows before this one */
 
     oh__lex_lws(&rest);
     do {

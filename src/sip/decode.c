@@ -33,6 +33,7 @@ struct walk {
     struct oh_fault *fault;
 };
 
+/* Hands one part to whoever asked; the texts point into the message. */
 static void emit(const struct walk *w, struct oh_span name, struct oh_span text)
 {
     struct oh_field f = {name, text, w->value, false};
@@ -59,12 +60,14 @@ static void emit_params(const struct walk *w, struct oh_span params)
     }
 }
 
+/* For headers without a grammar that matters, such as Subject and User-Agent. */
 static int walk_text(struct walk *w, struct oh_span value)
 {
     emit(w, OH_LIT("text"), value);
     return OH_OK;
 }
 
+/* The digits as they came, not the number: what is shown must be what was sent. */
 static int walk_number(struct walk *w, struct oh_span value)
 {
     struct oh_delta d;
@@ -94,6 +97,7 @@ static int walk_address(struct walk *w, struct oh_span value)
     struct oh_address a;
     int rc = oh_address_decode(value, &a, w->fault);
 
+    /* Everywhere else it would be a display name that forgot its URI. */
     if (rc == OH_OK && a.star && w->id != OH_HEADER_CONTACT)
         return oh__fail(w->fault, OH_E_SYNTAX, 0, "\"*\" is for Contact only");
     if (rc == OH_OK) {

@@ -1,3 +1,10 @@
+/*
+ * What a receiver that does not understand a body has to do hangs on one
+ * parameter: handling=required means 415, optional means to go on without it.
+ * Everything that is absent or unknown counts as required, the careful reading
+ * (RFC 3261 20.11): a call that is refused is noticed, a body that was silently
+ * left out is not.
+ */
 #include <offhook/disposition.h>
 
 #include "sip/lex.h"
@@ -12,6 +19,7 @@ int oh_disposition_decode(struct oh_span value, struct oh_disposition *out, stru
 
     if (rc != OH_OK)
         return rc;
+    /* Not found leaves it empty, which is not "optional" either. */
     (void)oh_param_find(t.params, OH_LIT("handling"), &handling);
     d.type = t.token;
     d.params = t.params;
@@ -20,6 +28,8 @@ int oh_disposition_decode(struct oh_span value, struct oh_disposition *out, stru
     return OH_OK;
 }
 
+/* The default of bodies without the header differs by type, because most phones never sent it with
+ * their SDP. */
 void oh_disposition_default(const struct oh_media *body, struct oh_disposition *out)
 {
     bool sdp = oh_media_is(body, OH_LIT("application"), OH_LIT("sdp"));

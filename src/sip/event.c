@@ -1,3 +1,9 @@
+/*
+ * Events name packages, and a subscription is found by its event, so equality
+ * is the question here. It is asked byte by byte (RFC 6665 8.2.1), unlike
+ * nearly everything else in SIP: "Presence" is another package than "presence",
+ * and a NOTIFY for it belongs to no subscription of ours.
+ */
 #include <offhook/event.h>
 
 #include "sip/lex.h"
@@ -26,6 +32,7 @@ int oh_event_decode(struct oh_span value, struct oh_event *out, struct oh_fault 
         return rc;
     if (!is_event_type(t.token))
         return oh__fail(fault, OH_E_SYNTAX, 0, "an event type with an empty part");
+    /* A quoted id would compare with its quotes in one program and without them in the next. */
     if (oh_param_find(t.params, OH_LIT("id"), &e.id) && !oh__is_token(e.id))
         return oh__fail(fault, OH_E_SYNTAX, (size_t)(t.params.p - value.p), "id is not a token");
     e.type = t.token;
@@ -86,6 +93,7 @@ int oh_subscription_state_decode(struct oh_span value, struct oh_subscription_st
 
     if (rc != OH_OK)
         return rc;
+    /* States of extensions are kept as text, so that they can be passed on. */
     s.text = t.token;
     s.state = state_of(t.token);
     if (oh_param_find(t.params, OH_LIT("reason"), &s.reason) && !oh__is_token(s.reason))

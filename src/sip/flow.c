@@ -51,7 +51,7 @@ bool oh_flow_same(const struct oh_flow *a, const struct oh_flow *b)
         return false;
     /* A connection is its id; one that is still to be opened is known by its ends only. */
     if (oh_transport_reliable(a->transport) && (a->id || b->id))
-        return a->id == b->id;
+        return a->id == b->id; /* ids are never used twice, addresses are */
     return a->listener == b->listener && oh_addr_eq(&a->local, &b->local) &&
            oh_addr_eq(&a->peer, &b->peer);
 }

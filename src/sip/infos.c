@@ -1,3 +1,10 @@
+/*
+ * Alert-Info, Call-Info and Error-Info point to something that a phone may
+ * fetch or play. The URI is any URI, mostly no SIP one, so only its bytes and
+ * its scheme are checked; whether it is wise to follow it is for the phone to
+ * decide, which is why a relative one (it would be relative to nothing) and one
+ * with a blank or a quote are refused here already.
+ */
 #include <offhook/infos.h>
 
 #include "sip/lex.h"

@@ -1,3 +1,11 @@
+/*
+ * Media types, and what an Accept header says about one. Types and subtypes are
+ * compared without case, and a parameter never decides: "text/plain;charset=x"
+ * is text/plain to everybody who looks here. Among the ranges of an Accept the
+ * most specific one wins, whatever its place (RFC 3261 20.1 takes this over
+ * from HTTP): behind a range for everything with q=0, "text/plain" still says
+ * that text/plain is welcome, and nothing else.
+ */
 #include <offhook/media.h>
 
 #include "sip/lex.h"
@@ -30,6 +38,7 @@ int oh_media_decode(struct oh_span value, struct oh_media *out, struct oh_fault 
 
     if (rc != OH_OK)
         return rc;
+    /* A body has one type; only who accepts may leave it open. */
     if (oh_span_eq(m.type, ANY) || oh_span_eq(m.subtype, ANY))
         return oh__fail(fault, OH_E_SYNTAX, 0, "a wildcard where a media type must be");
     *out = m;
@@ -87,18 +96,20 @@ int oh_accept_q(const struct oh_msg *m, struct oh_span type, struct oh_span subt
     uint16_t best_q = 0;
     int best = 0;
 
+    /* Absent and empty are different answers: the method's default, and nothing at all. */
     if (!oh_msg_row(m, OH_HEADER_ACCEPT))
         return OH_E_ABSENT;
     while (oh_list_next(m, OH_HEADER_ACCEPT, &it, &value) == OH_OK) {
         struct oh_media range;
         int how;
 
+        /* One range that cannot be read must not hide the others. */
         if (oh_media_range_decode(value, &range, NULL) != OH_OK)
             continue;
         how = specificity(&range, type, subtype);
         if (how > best) {
             best = how;
-            (void)oh_media_q(&range, &best_q);
+            (void)oh_media_q(&range, &best_q); /* the decoder has read it before */
         }
     }
     *q = best_q;

@@ -44,6 +44,7 @@ static enum oh_method candidate(struct oh_span t)
 
 enum oh_method oh_method_of(struct oh_span token)
 {
+    /* Most tokens are one of these, and the one comparison settles it. */
     enum oh_method m = candidate(token);
 
     return oh_span_eq(token, methods[m].text) ? m : OH_METHOD_OTHER;

@@ -23,6 +23,7 @@ bool oh_param_find(struct oh_span params, struct oh_span name, struct oh_span *v
 {
     struct oh_param p;
 
+    /* The first one counts; that there is no second was checked when the value was decoded. */
     while (oh_param_next(&params, &p) == OH_OK) {
         if (p.name.n != name.n || !oh_span_ieq(p.name, name))
             continue;
@@ -74,6 +75,7 @@ int oh__params_scan(struct oh_span *rest, struct oh_span name, struct oh_span *v
         if (p.name.n == name.n && oh_span_ieq(p.name, name))
             *value = p.value;
     }
+    /* Behind the last good parameter, so that a fault points to the first bad one. */
     oh__skip(rest, (size_t)(at - rest->p));
     return rc == OH_E_ABSENT ? OH_OK : rc;
 }

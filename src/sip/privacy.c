@@ -1,3 +1,9 @@
+/*
+ * A set of wishes as bits. What this program does not know becomes one bit of
+ * its own and is not forgotten: with "critical" beside it, a privacy service
+ * that cannot do everything it is asked for must refuse the request
+ * (RFC 3323 5), and it can only know that if the unknown word was counted.
+ */
 #include <offhook/privacy.h>
 
 #include "sip/lex.h"
@@ -28,6 +34,7 @@ int oh_privacy_decode(struct oh_span value, unsigned *set, struct oh_fault *faul
     unsigned found = 0;
 
     oh__lex_lws(&rest);
+    /* One row at least has one value: an empty Privacy says nothing and is no "none". */
     do {
         if (!oh__lex_token(&rest, &token))
             return oh__fail(fault, OH_E_SYNTAX, (size_t)(rest.p - value.p),
@@ -49,6 +56,7 @@ void oh_privacy_put(struct oh_buf *out, unsigned set)
     for (size_t i = 0; i < VALUES; i++) {
         if (!(set & values[i].bit))
             continue;
+        /* ";" and not ",": this is the one list of SIP that is divided like parameters. */
         if (begun)
             oh_buf_char(out, ';');
         oh_buf_span(out, oh_span_str(values[i].text));

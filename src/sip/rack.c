@@ -1,3 +1,9 @@
+/*
+ * RAck is three words that must be compared exactly with what a response had:
+ * its RSeq and the number and method of its CSeq (RFC 3262 7.2). A PRACK that
+ * is matched to the wrong response would stop the retransmission of one that
+ * the caller has never seen.
+ */
 #include <offhook/rack.h>
 
 #include "sip/lex.h"
@@ -15,6 +21,7 @@ static int number_next(struct oh_span *rest, uint32_t *out)
     oh__lex_lws(rest);
     if (rest->n == before)
         return OH_E_SYNTAX;
+    /* Here a large number is not rounded down: it would name another response. */
     if (v > UINT32_MAX)
         return OH_E_RANGE;
     *out = (uint32_t)v;

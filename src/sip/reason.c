@@ -1,3 +1,10 @@
+/*
+ * Reason goes through proxies in CANCEL and BYE, and tells a phone that stops
+ * ringing whether the call was missed or answered elsewhere. Only protocol,
+ * cause and text mean something to us; all other parameters are kept in their
+ * list and written back as they came, because a gateway behind us may know them
+ * (RFC 3326 2).
+ */
 #include <offhook/reason.h>
 
 #include <offhook/token.h>
@@ -17,6 +24,7 @@ int oh_reason_decode(struct oh_span value, struct oh_reason *out, struct oh_faul
         return rc;
     r.protocol = t.token;
     r.params = t.params;
+    /* A reason without a cause is allowed; one whose cause is no number would be misread. */
     r.has_cause = oh_param_find(t.params, OH_LIT("cause"), &cause);
     if (r.has_cause)
         rc = oh_span_u32(cause, UINT16_MAX, &number);
@@ -31,6 +39,7 @@ int oh_reason_decode(struct oh_span value, struct oh_reason *out, struct oh_faul
 void oh_reason_put(struct oh_buf *out, const struct oh_reason *r)
 {
     oh__put_line(out, r->protocol);
+    /* What was received is the whole truth; cause and text were found in it. */
     if (r->params.n) {
         oh__put_params(out, r->params);
         return;

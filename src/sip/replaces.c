@@ -1,3 +1,9 @@
+/*
+ * Three headers name a dialog by Call-ID and two tags. Whoever can name a dialog
+ * can take a call over, so nothing is guessed: both tags, each once, each a
+ * token. What differs is only how the tags are called and from whose side they
+ * are seen, so one function reads all three and the callers give the names.
+ */
 #include <offhook/replaces.h>
 
 #include "sip/lex.h"
@@ -10,6 +16,7 @@ static bool call_id_next(struct oh_span *rest, struct oh_span *out)
 
     if (!oh__lex_word(&s, &part) || (oh__lex_char(&s, '@') && !oh__lex_word(&s, &part)))
         return false;
+    /* Both words and the "@" as one text: a Call-ID is compared byte by byte (RFC 3261 20.8). */
     *out = oh_span_head(*rest, rest->n - s.n);
     *rest = s;
     return true;

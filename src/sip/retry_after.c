@@ -1,3 +1,9 @@
+/*
+ * Retry-After is one of the few headers with a comment, which may hold
+ * comments, which may hold escaped parentheses (RFC 3261 25.1). It is the one
+ * place of the grammar that nests; a counter does, so hostile nesting costs a
+ * number and no stack.
+ */
 #include <offhook/retry_after.h>
 
 #include "sip/lex.h"

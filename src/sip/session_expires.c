@@ -1,3 +1,9 @@
+/*
+ * Numbers of seconds with parameters behind them. More than 32 bits are the
+ * largest number and no error: RFC 3261 20.19 allows that for Expires, and
+ * whoever asks for so long a time means "as long as you can". The digits stay
+ * at hand as text for headers whose number is compared and not counted with.
+ */
 #include <offhook/session_expires.h>
 
 #include "sip/lex.h"
@@ -38,6 +44,8 @@ int oh_session_expires_decode(struct oh_span value, struct oh_session_expires *o
     if (rc != OH_OK)
         return rc;
     s.seconds = d.value;
+    /* Who refreshes must be beyond doubt: with both sides waiting for the other, the call would end
+     * in the middle (RFC 4028 10). */
     if (oh_param_find(d.params, OH_LIT("refresher"), &who)) {
         if (oh_span_ieq(who, OH_LIT("uac")))
             s.refresher = OH_REFRESHER_UAC;

@@ -1,3 +1,9 @@
+/*
+ * The client's number is returned as the text that it sent: it compares it with
+ * its own clock in its own unit, and a number that went through our arithmetic
+ * might come back with one digit less. Our own delay is counted in microseconds
+ * and never in floating point, whose rounding differs between machines.
+ */
 #include <offhook/timestamp.h>
 
 #include "sip/lex.h"
@@ -20,7 +26,7 @@ static bool decimal_next(struct oh_span *rest, uint64_t *us)
     const uint64_t max = (UINT64_MAX - SECOND) / SECOND;
     struct oh_span s = *rest, digits = {NULL, 0};
     uint64_t whole = 0;
-    bool any = oh__lex_number(&s, max, &whole);
+    bool any = oh__lex_number(&s, max, &whole); /* too large gives max + 1 */
 
     if (oh__lex_char(&s, '.'))
         any = oh__lex_run(&s, OH__C_DIGIT, &digits) || any;

@@ -1,3 +1,9 @@
+/*
+ * One decoder for the many headers whose grammar is a token and parameters.
+ * That they are read by the same few lines is the point: an extension header
+ * that a proxy has to look at (Supported, Require) must not be liberal in one
+ * place and strict in another.
+ */
 #include <offhook/token.h>
 
 #include "sip/lex.h"
@@ -38,6 +44,7 @@ int oh_refer_sub_decode(struct oh_span value, bool *out, struct oh_fault *fault)
 
     if (rc != OH_OK)
         return rc;
+    /* A third word is an error, not a no: "false" gives up the subscription (RFC 4488 4). */
     yes = oh_span_ieq(t.token, OH_LIT("true"));
     if (!yes && !oh_span_ieq(t.token, OH_LIT("false")))
         return oh__fail(fault, OH_E_SYNTAX, 0, "neither true nor false");

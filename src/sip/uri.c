@@ -13,6 +13,7 @@
 /* Moves over bytes of the sets and whole escapes. */
 static inline void run_escaped(struct oh_span *rest, unsigned sets)
 {
+    /* "%" is in none of the sets, so each escape is looked at whole or ends the part. */
     for (;;) {
         oh__skip(rest, oh__run_inline(rest->p, rest->n, sets));
         if (!oh__lex_escape(*rest))
@@ -46,6 +47,7 @@ static const char *userinfo_next(struct oh_span *rest, struct oh_uri *u)
     u->user = since(start, *rest);
     if (!u->user.n)
         return byte_fault(*rest, "no user before '@'");
+    /* An empty password is a password: "a:@h" and "a@h" are two URIs (RFC 3261 19.1.4). */
     if (oh__lex_char(rest, ':')) {
         start = *rest;
         run_escaped(rest, OH__C_PASS);
@@ -74,6 +76,8 @@ static const char *param_next(struct oh_span *rest, struct oh_span *name, struct
     start = *rest;
     run_escaped(rest, OH__C_PARAM);
     *value = since(start, *rest);
+    /* "lr=" is what some proxies once sent for "lr"; the grammar has no empty value, and takers of
+     * it differ in what they make of it. */
     return value->n ? NULL : byte_fault(*rest, "a parameter of the URI without a value");
 }
 
@@ -98,7 +102,8 @@ static const char *params_next(struct oh_span *rest, struct oh_uri *u)
     return NULL;
 }
 
-/* Takes "?name=value&name=value". */
+/* Takes "?name=value&name=value". What such headers may do to a request is decided by whoever makes
+ * one of the URI. */
 static const char *headers_next(struct oh_span *rest, struct oh_uri *u)
 {
     struct oh_span start, name;
