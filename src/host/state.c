@@ -88,7 +88,6 @@ static int make_tables(struct oh__host *host)
     if (!sh->accounts || !sh->location || !sh->guard || !sh->nonces || !sh->decisions)
         return failed("the tables could not be made", OH_E_NOMEM);
     oh__nonces_forget(sh->nonces, oh__clock_wall());
-    oh__nonces_begin(sh->nonces, oh__clock_wall());
     return 0;
 }
 

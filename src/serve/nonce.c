@@ -7,8 +7,7 @@
  * The table of windows is bounded. Forgetting a window must not open the door
  * to a replay, so each stripe remembers the time of the youngest nonce that it
  * ever forgot: a nonce that is not in the table and not younger than that may
- * be one of those, and is stale. Its owner answers one more challenge. A
- * restart forgets all windows at once.
+ * be one of those, and is stale. Its owner answers one more challenge.
  */
 #include "serve/nonce.h"
 
@@ -90,15 +89,6 @@ struct oh__nonces *oh__nonces_new(const struct oh_alloc *alloc, const uint8_t ke
         n->stripes[i].used.ctx = &n->stripes[i];
     }
     return n;
-}
-
-void oh__nonces_begin(struct oh__nonces *n, uint64_t wall)
-{
-    for (unsigned i = 0; i < STRIPES; i++) {
-        pthread_mutex_lock(&n->stripes[i].lock);
-        n->stripes[i].floor = wall;
-        pthread_mutex_unlock(&n->stripes[i].lock);
-    }
 }
 
 void oh__nonces_forget(struct oh__nonces *n, uint64_t wall)

@@ -14,16 +14,10 @@
 
 struct oh__nonces;
 
-/* Makes a table that remembers at most max nonces in use; key is persisted, so that nonces of
- * before a restart are known as ours. NULL on failure. */
+/* Makes a table that remembers at most max nonces in use; key is persisted, so that nonces survive
+ * a restart. NULL on failure. */
 struct oh__nonces *oh__nonces_new(const struct oh_alloc *alloc, const uint8_t key[16],
                                   uint32_t max);
-
-/*
- * The process has begun at this time (wall, ms): what was used before is forgotten, so nonces made
- * until then are stale, else what was recorded before a restart could be replayed behind it.
- */
-void oh__nonces_begin(struct oh__nonces *n, uint64_t wall);
 
 /*
  * Nonces made at or before wall (ms) count as used up from now on: a process that starts has

@@ -170,23 +170,6 @@ static void test_eviction(void **state)
     oh__nonces_free(n);
 }
 
-/* Class: replay across a restart. The key is the same, but nobody knows any more what was used. */
-static void test_restart(void **state)
-{
-    struct oh__nonces *n = nonces_of(1024);
-    struct nonce before = make(n, 5000, 1), after = make(n, 5001, 2);
-
-    (void)state;
-    assert_int_equal(oh__nonce_use(n, text_of(&before), 1), OH__NONCE_GOOD);
-    oh__nonces_free(n);
-    n = nonces_of(1024);
-    oh__nonces_begin(n, 5000);
-    assert_int_equal(oh__nonce_use(n, text_of(&before), 1), OH__NONCE_STALE);
-    assert_int_equal(oh__nonce_use(n, text_of(&before), 2), OH__NONCE_STALE);
-    assert_int_equal(oh__nonce_use(n, text_of(&after), 1), OH__NONCE_GOOD);
-    oh__nonces_free(n);
-}
-
 static void failing(struct test_heap *h, void *arg)
 {
     struct oh__nonces *n = oh__nonces_new(&h->alloc, key, 1024);
@@ -232,8 +215,7 @@ int main(void)
         cmocka_unit_test(test_age),          cmocka_unit_test(test_forged),
         cmocka_unit_test(test_distinct),     cmocka_unit_test(test_window),
         cmocka_unit_test(test_without_nc),   cmocka_unit_test(test_eviction),
-        cmocka_unit_test(test_memory_fails), cmocka_unit_test(test_restart),
-        cmocka_unit_test(test_forget),
+        cmocka_unit_test(test_memory_fails), cmocka_unit_test(test_forget),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
