@@ -99,6 +99,15 @@ static void contact_becomes_request_uri(struct world *w)
     CHECK(w, message_values(m, OH_HEADER_VIA) == 2 && !message_has(m, "evil"));
     peer_reply(bob, m, 200, "");
     answer(alice, "200");
+    registers(bob, "bob", "", 2, "*", "Expires: 0\n");
+    answer(bob, "200");
+    registers(bob, "bob", "", 3, "<sip:bob@" BOB ";method=BYE;ob>", "");
+    answer(bob, "200");
+    ASK(alice, .method = "MESSAGE", .uri = "sip:bob@example.test");
+    m = peer_expect(bob, "MESSAGE");
+    CHECK(w, oh_span_eq(m->uri, OH_LIT("sip:bob@" BOB ";ob")));
+    peer_reply(bob, m, 200, "");
+    answer(alice, "200");
 }
 
 /* Without brackets they are parameters of the header. */

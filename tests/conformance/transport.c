@@ -324,7 +324,12 @@ static void to_crowds(struct world *w)
     static const char *const uris[] = {"sip:a@255.255.255.255", "sip:a@224.0.1.75", "sip:a@0.0.0.0",
                                        "sip:a@[ff02::1]"};
     struct peer *alice = peer_new(w, ALICE, "alice");
+    struct peer *all = peer_new(w, "255.255.255.255:5060", "all");
 
+    /* Somebody who says that he is everybody. */
+    ASK(all, .method = "OPTIONS", .uri = "sip:example.test");
+    ASK(all, .method = "INVITE", .uri = "sip:nobody@example.test");
+    peer_none(all, "", 5000);
     network_closed(w, true);
     for (unsigned i = 0; i < N(vias); i++) {
         ASK(alice, .method = "OPTIONS", .uri = "sip:example.test", .via = vias[i]);
