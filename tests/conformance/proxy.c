@@ -437,7 +437,8 @@ static void request_uri_is_the_target(struct world *w)
     registers(bob, "bob", "", 1, "<sip:bob@192.0.2.20;transport=udp;ob;x=\"y\";method=INVITE?h=v>",
               "");
     peer_expect(bob, "");
-    registers(bob, "bob", "", 2, "<sip:b%6fb@192.0.2.20;transport=udp;x=a/b:[c]&d;ob?Subject=x>", "");
+    registers(bob, "bob", "", 2, "<sip:b%6fb@192.0.2.20;transport=udp;x=a/b:[c]&d;ob?Subject=x>",
+              "");
     answer(bob, "200");
     ASK(alice, .method = "MESSAGE", .uri = "sip:bob@example.test", .max_forwards = "-");
     m = peer_expect(bob, "MESSAGE");
@@ -749,6 +750,11 @@ static void strange_bye(struct world *w)
     code = peer_expect(mallory, "4xx")->status;
     CHECK_SAY(w, code == 407 || code == 403 || code == 481, "%u", code);
     CHECK(w, peer_count(bob, "BYE") == 0);
+    /* Nor does a token open the door for a new call. */
+    ASK(mallory, .method = "INVITE", .uri = d.target, .call = "private", .rows = rows);
+    code = peer_expect(mallory, "4xx")->status;
+    CHECK_SAY(w, code == 407 || code == 403, "%u", code);
+    CHECK(w, peer_count(bob, "INVITE") == 1);
     peer_dialog_request(alice, &d, "BYE", "");
     peer_reply(bob, peer_expect(bob, "BYE"), 200, "");
     peer_expect(alice, "200 BYE");

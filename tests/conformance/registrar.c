@@ -283,6 +283,8 @@ static void old_cseq(struct world *w)
     answer(bob, "500");
     registers(bob, "bob", "", 1, "<sip:bob@192.0.2.33>, <sip:bob@192.0.2.20>;expires=900", "");
     answer(bob, "500");
+    registers(bob, "bob", "", 1, "<sip:bob@192.0.2.20>;expires=600", "");
+    answer(bob, "500");
     m = fetch(bob, "bob");
     CHECK(w, contacts(m) == 1 && expires_of(m, "sip:bob@192.0.2.20") == 600);
     registers(bob, "bob", "-reboot", 1, "<sip:bob@192.0.2.20>;expires=700", "");
