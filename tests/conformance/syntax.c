@@ -532,11 +532,13 @@ static void reason_phrases(struct world *w)
     CHECK(w, oh_span_eq(r->reason, OH_LIT("\xd0\xbd\xd0\xb5\xd1\x82 = 2**3")));
 }
 
-#define INJECTING                                                                                   \
-    OPEN                                                                                            \
-        "function on_request(r) return reply{ 403, reason = 'a\\r\\nX-Evil: y' }"                   \
-        " end\nfunction on_call(r) return reply{ 480, headers = { ['X-A'] = 'b\\r\\nX-Evil: y' } }" \
-        " end\n"
+#define INJECTING                                                                \
+    OPEN "function on_request(r)\n"                                              \
+         "    return reply{ 403, reason = 'a\\r\\nX-Evil: y' }\n"                \
+         "end\n"                                                                 \
+         "function on_call(r)\n"                                                 \
+         "    return reply{ 480, headers = { ['X-A'] = 'b\\r\\nX-Evil: y' } }\n" \
+         "end\n"
 
 /* A policy is careless with what users wrote. */
 static void no_injection(struct world *w)

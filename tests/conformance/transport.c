@@ -158,8 +158,9 @@ static void one_connection(struct world *w)
 
 /* ---- where the server says it is ---- */
 
-#define ADVERTISED                                                                                  \
-    "listen = { { 'udp:192.0.2.1:5060', advertise = 'sip.example.test' }, 'tcp:192.0.2.1:5060' }\n" \
+#define ADVERTISED                                                           \
+    "listen = { { 'udp:192.0.2.1:5060', advertise = 'sip.example.test' },\n" \
+    "           'tcp:192.0.2.1:5060' }\n"                                    \
     "domains = { 'example.test' }\nno_auth = true\n"
 
 static void sent_by(struct world *w)
