@@ -125,15 +125,21 @@ static bool exempt(const struct oh__request *rq)
            (rq->msg->method == OH_METHOD_OPTIONS || rq->msg->to_tag.n > 0);
 }
 
-/* A domain may be open to strangers; whoever claims to be one of ours is no stranger. */
+/*
+ * A domain may be open to strangers; whoever claims to be one of ours is no stranger. A port that
+ * we do not listen on makes another target of it, but a person reads the same name.
+ */
 static bool stranger_welcome(struct oh__serve *s, const struct oh__request *rq)
 {
+    const struct oh__settings *settings = s->env->settings;
+    const struct oh_uri *uri = &rq->msg->from_uri;
     struct oh__named from;
 
     if (rq->role != OH__ROLE_LOCAL || !rq->domain->accept_foreign)
         return false;
-    oh__name_of(s, &rq->flow, &rq->msg->from_uri, &from);
-    return !from.domain;
+    oh__name_of(s, &rq->flow, uri, &from);
+    return !from.domain && !oh__settings_domain(settings, uri->host) &&
+           !oh__settings_is_us(settings, uri->host, 0, &rq->flow.local);
 }
 
 static bool offered(const struct oh__settings_domain *d, uint8_t hash)

@@ -695,6 +695,11 @@ static void test_accept_foreign(void **state)
         {"INVITE", "sip:102@example.test", "sip:101@example.test", false},
         {"INVITE", "sip:102@example.test", "sip:nobody@example.test", false},
         {"INVITE", "sip:102@example.test", "sip:x@192.0.2.1", false},
+        /* Class: another reading of one name. A port does not make a stranger of one of ours. */
+        {"INVITE", "sip:102@example.test", "sip:101@example.test:5099", false},
+        {"MESSAGE", "sip:102@example.test", "sip:101@Example.TEST.:1", false},
+        {"INVITE", "sip:102@example.test", "sip:101@192.0.2.1:5099", false},
+        {"INVITE", "sip:102@example.test", "sip:bob@other.test:5099", true},
         {"INVITE", "sip:bob@third.test", "sip:bob@other.test", false},
         {"REGISTER", URI, "sip:bob@other.test", false},
     };
