@@ -33,6 +33,7 @@ static struct oh__forward forward_of(const struct oh__serve *s, const struct oh_
                                 .strict_upstream = c->strict_upstream,
                                 .record_route = c->record_route && oh__forward_forms_dialog(msg),
                                 .callee_by_flow = b->bound && b->path_n == 0,
+                                .stranger = !c->known,
                                 .token_expires = token_expiry(s, c)};
 }
 

@@ -179,7 +179,8 @@ static struct oh_span top_rows(struct oh__serve *s, const struct oh__forward *f,
         put_number_row(&b, "Max-Breadth: ", f->breadth);
     if (f->record_route) {
         put_record_route(s, f, &f->out, f->callee_by_flow, &b);
-        put_record_route(s, f, &f->in, first_hop(f->msg), &b);
+        /* A token for any URI lets its owner send everywhere, which is not for strangers. */
+        put_record_route(s, f, &f->in, f->stranger || first_hop(f->msg), &b);
     }
     if (f->path.n) {
         oh_buf_lit(&b, "Route: ");

@@ -20,6 +20,7 @@ struct oh__forward {
     bool strict_upstream; /* the last Route value became the Request-URI and goes */
     bool record_route;
     bool callee_by_flow;    /* Record-Route of the outgoing side names the flow `out` */
+    bool stranger;          /* the sender has proved nothing: his side's token names his flow */
     uint64_t token_expires; /* wall ms */
 };
 

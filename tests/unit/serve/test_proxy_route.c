@@ -490,6 +490,41 @@ static void caller_behind_a_proxy(void **state)
     assert_span(message_value(m, OH_HEADER_ROUTE, 0), "<sip:192.0.2.16;lr>");
 }
 
+/*
+ * Class: relay by a dialog of one's own. A stranger who is answered by one of
+ * our phones, and says that he came through a proxy, has tokens of ours then:
+ * with none of them anything reaches a third place.
+ */
+static void tokens_of_a_stranger(void **state)
+{
+    char all[2048], *end;
+
+    (void)state;
+    p.h.settings->domains[0].accept_foreign = true;
+    p.h.settings->no_auth = false;
+    phone_send(&p, 6,
+               "INVITE sip:102@example.test SIP/2.0\n"
+               "Via: SIP/2.0/UDP 192.0.2.16;branch=z9hG4bKstr;rport\n"
+               "Via: SIP/2.0/UDP 10.0.0.1;branch=z9hG4bKmade-up\nMax-Forwards: 69\n"
+               "From: <sip:x@other.test>;tag=a\nTo: <sip:102@example.test>\nCall-ID: str\n"
+               "CSeq: 1 INVITE\nContact: <sip:x@192.0.2.16>\nContent-Length: 0\n\n");
+    phone_reply(&p, 1, "INVITE", 200, "Contact: <sip:102@192.0.2.11>\n");
+    routes_of(phone_got_status(&p, 6, 200), true, all, sizeof all);
+    assert_non_null(end = strchr(all, '\n'));
+    for (unsigned i = 0; i < 2; i++) {
+        harness_clear(&p.h);
+        phone_send(&p, 6,
+                   "MESSAGE sip:900@198.51.100.7 SIP/2.0\n"
+                   "Via: SIP/2.0/UDP 192.0.2.16;branch=z9hG4bKstr%u;rport\nMax-Forwards: 69\n%.*s"
+                   "From: <sip:x@other.test>;tag=a\nTo: <sip:102@example.test>;tag=t1\n"
+                   "Call-ID: str\nCSeq: 2 MESSAGE\nContent-Length: 0\n\n",
+                   i, i ? (int)strlen(all) : (int)(end - all) + 1, all);
+        for (unsigned k = 0; k < p.h.sends_n; k++)
+            assert_int_equal(p.h.sends[k].flow.peer.ip[0], 192);
+    }
+    phone_got(&p, 1, "MESSAGE");
+}
+
 /* PRX-016: UDP on one side, TCP on the other; both rows say so, both ways work. */
 static void call_between_transports(void **state)
 {
@@ -854,6 +889,7 @@ int main(void)
         T(wildcard_hears_loopback),
         T(advertised_name),
         T(caller_behind_a_proxy),
+        T(tokens_of_a_stranger),
         T(call_between_transports),
         T(record_route_by_method),
         T(path_becomes_route),
