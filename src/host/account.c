@@ -39,6 +39,7 @@ static bool good_text(struct oh_span s)
     return true;
 }
 
+/* What is wrong with the names; passwords and HA1s are looked at by the callers. */
 static const char *fault_of(const struct oh__new_account *a)
 {
     if (!good_name(a->user))
@@ -114,6 +115,7 @@ int oh__account_make(const struct oh_hasher *hasher, const struct oh__new_accoun
                                     .name = a->name,
                                     .flags = a->flags};
     for (unsigned i = 0; i < 3; i++) {
+        /* All three, whatever is asked for today: without the password none can be made later. */
         size_t n = oh_digest_userhash(hasher, HASHES[i], auth_name, a->realm, out->userhash[i]);
 
         row->userhash[i] = oh_span(out->userhash[i], n);

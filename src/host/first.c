@@ -124,8 +124,8 @@ int oh__first_accounts(struct oh__host *host)
                state, FIRST_FILE);
         return 0;
     }
-    printf(
-        "\nTwo accounts were made. Their passwords are shown only now (`offhook user passwd 101` makes a new one):\n\n");
+    printf("\nTwo accounts were made. Their passwords are shown only now "
+           "(`offhook user passwd 101` makes a new one):\n\n");
     for (unsigned i = 0; i < FIRST_N; i++)
         printf("    user %s   password %s\n", FIRST_USERS[i], passwords[i]);
     printf("\n");
@@ -186,6 +186,7 @@ static void print_servers(const struct oh__settings *settings)
         for (unsigned k = 0; k < found; k++) {
             unsigned same = 0;
 
+            /* UDP and TCP mostly listen on the same addresses: each is shown once. */
             while (same < n && !oh_addr_eq(&shown[same], &addrs[k]))
                 same++;
             if (same < n || n == OH__LISTENERS_MAX + ADDRS_MAX)
@@ -214,10 +215,11 @@ void oh__first_banner(struct oh__host *host)
     printf("\nTo connect a phone, enter in its account settings:\n\n");
     print_servers(settings);
     printf("    user     101\n    password the one of that account\n\n");
-    printf(
-        "See who is registered: offhook phones    Why did a call fail: offhook why    Stop: Ctrl-C\n");
+    printf("See who is registered: offhook phones    Why did a call fail: offhook why    "
+           "Stop: Ctrl-C\n");
     if (settings->no_auth)
         printf(
-            "\n*** NO AUTHENTICATION (--no-auth): everybody who can reach this server may register and call. ***\n");
+            "\n*** NO AUTHENTICATION (--no-auth): everybody who can reach this server may register "
+            "and call. ***\n");
     fflush(stdout);
 }

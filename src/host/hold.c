@@ -1,3 +1,8 @@
+/*
+ * One array of bytes and one of places in it, both kept from batch to batch:
+ * after the first busy second, holding a reply costs a copy and no heap call.
+ * They grow to the largest batch there ever was, and stay so.
+ */
 #include "host/hold.h"
 
 #include <offhook/alloc.h>
@@ -47,6 +52,7 @@ void oh__held_free(struct oh__held *h)
     oh_free(a, h, sizeof *h);
 }
 
+/* By doubling, so that a burst is not copied again with each of its replies. */
 static bool make_room(struct oh__held *h, size_t n)
 {
     const struct oh_alloc *a = oh_alloc_default();
@@ -76,6 +82,7 @@ int oh__held_add(struct oh__held *h, const struct oh_flow *flow, struct oh_span 
 {
     if (!make_room(h, bytes.n))
         return OH_E_NOMEM;
+    /* An offset and no pointer: the bytes move when they grow. */
     h->entries[h->n++] = (struct entry){*flow, ticket, h->used, bytes.n};
     memcpy(h->bytes + h->used, bytes.p, bytes.n);
     h->used += bytes.n;

@@ -28,6 +28,7 @@
 
 enum { EXIT_FINE = 0, EXIT_CONNECTION = 5, EXIT_REFUSED = 9 };
 
+/* The report is large, so it is not put on the stack. */
 static int load_config(struct oh__host *host)
 {
     struct oh__config_report *report = oh_alloc_zero(oh_alloc_default(), 1, sizeof *report);
@@ -56,11 +57,13 @@ static int check_no_auth(const struct oh__host *host)
     fprintf(
         stderr,
         "offhook: --no-auth with the listener %s would let every stranger register and call.\n"
-        "Listen on loopback only (--listen udp:127.0.0.1:5060), or say --no-auth=anywhere if that is what you want.\n",
+        "Listen on loopback only (--listen udp:127.0.0.1:5060), or say --no-auth=anywhere if that "
+        "is what you want.\n",
         text);
     return EXIT_REFUSED;
 }
 
+/* A core is left to the rest of the machine: the kernel's part of receiving, the store's thread. */
 static unsigned count_workers(const struct oh__config *config)
 {
     unsigned n = oh__config_process(config)->workers;
@@ -128,6 +131,7 @@ static int open_net(struct oh__host *host)
     return EXIT_FINE;
 }
 
+/* Once the ports are open nothing needs root any more. Groups first: after setuid we may not. */
 static int drop_privileges(const struct oh__host *host)
 {
     const char *name = oh__config_process(host->config)->user;
@@ -137,10 +141,10 @@ static int drop_privileges(const struct oh__host *host)
     const struct passwd *pw = getpwnam(name);
 
     if (!pw) {
-        fprintf(
-            stderr,
-            "offhook: there is no user '%s' on this machine (setting user): make it, or name another\n",
-            name);
+        fprintf(stderr,
+                "offhook: there is no user '%s' on this machine (setting user): make it, or name "
+                "another\n",
+                name);
         return EXIT_REFUSED;
     }
     if (initgroups(name, pw->pw_gid) != 0 || setgid(pw->pw_gid) != 0 || setuid(pw->pw_uid) != 0) {
@@ -150,6 +154,7 @@ static int drop_privileges(const struct oh__host *host)
     return EXIT_FINE;
 }
 
+/* What was refused is worth a look even where the log is kept short. */
 static enum oh__log_level level_of(const struct oh__trace_event *ev)
 {
     return ev->code >= 300 ? OH__LOG_WARN : OH__LOG_INFO;
@@ -199,6 +204,8 @@ static void on_trace(void *ctx, const struct oh__trace_event *ev)
     oh__log_event(host->log, level_of(ev), ev->name, fields, sizeof fields / sizeof *fields);
 }
 
+/* The bounds are divided among the shards; a Call-ID's hash spreads calls so evenly that none is
+ * full much before the others. */
 static int make_shards(struct oh__host *host)
 {
     const struct oh__settings *settings = oh__config_settings(host->config);
@@ -250,6 +257,7 @@ static int make_policy(struct oh__host *host)
     return EXIT_REFUSED;
 }
 
+/* The first workers serve while the last are made: everything that they share is there already. */
 static int start_workers(struct oh__host *host)
 {
     for (unsigned i = 0; i < host->workers_n; i++) {
@@ -288,6 +296,8 @@ static int open_signals(int *fd)
     return *fd < 0 ? EXIT_REFUSED : EXIT_FINE;
 }
 
+/* There is nobody to answer, so what is wrong goes to stderr, where the service manager keeps it.
+ */
 static void on_hangup(struct oh__host *host)
 {
     struct oh__config_report *report = oh_alloc_zero(oh_alloc_default(), 1, sizeof *report);
@@ -299,6 +309,7 @@ static void on_hangup(struct oh__host *host)
     oh_free(oh_alloc_default(), report, sizeof *report);
 }
 
+/* The first request to end drains; somebody who asks again is in a hurry. */
 static void on_signals(struct running *run)
 {
     struct signalfd_siginfo info;
@@ -313,6 +324,8 @@ static void on_signals(struct running *run)
     }
 }
 
+/* One lock after the other: a shard that was idle may get work again, and then we look once more in
+ * a moment. */
 static bool idle(struct oh__host *host)
 {
     bool all = true;
@@ -347,6 +360,7 @@ static void serve_until_stopped(struct running *run)
                             {.fd = oh__control_fd(run->control), .events = POLLIN}};
 
     while (run->host->phase != OH__PHASE_STOPPING) {
+        /* While draining somebody has to look now and then whether the work is done. */
         poll(fds, 2, run->host->phase == OH__PHASE_RUNNING ? -1 : POLL_MS);
         on_signals(run);
         oh__control_run(run->control);
@@ -354,6 +368,8 @@ static void serve_until_stopped(struct running *run)
     }
 }
 
+/* What needs workers: the control socket, because its commands speak of them, comes before the
+ * thread that only tidies up. */
 static int start_rest(struct running *run)
 {
     struct oh__host *host = run->host;
@@ -398,6 +414,11 @@ static int start(struct running *run)
     return start_rest(run);
 }
 
+/*
+ * In the reverse order of starting, whatever was reached: commands first, so that nobody looks at
+ * what goes; then all threads; then what they used, and the log behind everything that may write
+ * to it.
+ */
 static void stop(struct running *run)
 {
     struct oh__host *host = run->host;

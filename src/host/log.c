@@ -48,6 +48,7 @@ struct oh__log {
 
 static const char *const LEVELS[] = {"error", "warn", "info", "debug"};
 
+/* Appending: two processes, or a rotation in the middle, never write over each other's lines. */
 static int open_path(const char *path)
 {
     if (strcmp(path, "stderr") == 0)
@@ -89,6 +90,7 @@ static void put_time(struct oh__log *log, struct oh_buf *b)
     oh_buf_char(b, 'Z');
 }
 
+/* Whether a logfmt value may stand without quotes. */
 static bool plain(struct oh_span s)
 {
     for (size_t i = 0; i < s.n; i++) {
@@ -130,6 +132,7 @@ static void put_field(struct oh_buf *b, const struct oh__log_field *f)
     struct oh_buf try = *b;
     struct oh_span value = f->value;
 
+    /* Halving wastes some of the line and needs no second set of rules for the last bytes. */
     for (; value.n; value.n /= 2) {
         try = *b;
         oh_buf_char(&try, ' ');
@@ -153,6 +156,7 @@ static void append(struct oh__log *log, enum oh__log_level level, const char *ev
         atomic_fetch_add_explicit(&log->dropped, 1, memory_order_relaxed);
         return;
     }
+    /* Written where it will be sent from; one byte is kept for the line end. */
     oh_buf_init(&b, log->front + log->n, LINE_MAX_BYTES - 1);
     put_time(log, &b);
     oh_buf_lit(&b, " level=");

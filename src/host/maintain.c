@@ -50,7 +50,8 @@ static void compact(struct oh__maintain *m)
     if (r != OH_OK && r != m->last)
         oh__log_say(
             m->host->log, OH__LOG_ERROR, "compaction-failed",
-            "the journals in the state directory could not be synced or compacted (%s): check its disk",
+            "the journals in the state directory could not be synced or compacted (%s): check its "
+            "disk",
             oh_error_text(r));
     m->last = r;
 }

@@ -1,3 +1,14 @@
+/*
+ * A round over the table is a cursor and some steps. A step is one second's
+ * share, bounded by the AORs that it looks at and by the pings that it may
+ * cause, so a million phones are pinged evenly over many seconds instead of
+ * all at once, and the worker is never away from its datagrams for long. When
+ * a round takes longer than the interval, the next one begins at once.
+ *
+ * The table is walked by copies (oh__location_next), so no lock is held while
+ * pings are made, and a phone that has unregistered in the meantime gets one
+ * ping too many.
+ */
 #include "host/pinger.h"
 
 #include "base/wheel.h"
@@ -68,12 +79,14 @@ static bool advance(struct oh__pinger *p)
     oh_arena_reset(&p->arena);
     p->at = 0;
     p->list.n = 0;
+    /* No memory ends the round like the end of the table: the next one tries again. */
     if (oh__location_next(p->location, &p->cursor, &p->arena, &p->aor, &version, &p->list) == OH_OK)
         return true;
     p->walking = false;
     return false;
 }
 
+/* A step goes on with the round there is, or begins one when it is time. */
 static void begin_step(struct oh__pinger *p, const struct oh__serve_env *env)
 {
     p->step_at = env->now + STEP;
@@ -100,6 +113,7 @@ bool oh__pinger_next(struct oh__pinger *p, const struct oh__serve_env *env,
             if (!wanted(b, env->settings))
                 continue;
             p->pings_left--;
+            /* In turn, so that the transactions of pings are spread over all shards. */
             p->next_shard = (p->next_shard + 1) % p->shards;
             *out = (struct oh__ping_target){p->next_shard, p->aor, b};
             return true;

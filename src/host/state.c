@@ -19,6 +19,8 @@ enum secret { SECRET_BRANCH, SECRET_TOKEN, SECRET_NONCE, SECRET_COUNT };
 static const char *const SECRET_NAMES[SECRET_COUNT] = {"secret.branch", "secret.token",
                                                        "secret.nonce"};
 
+/* A secret of the wrong length is damage and not replaced: that would end all calls in progress
+ * with nobody knowing why. */
 static int secret_of(struct oh__store *store, enum secret which, uint8_t out[16])
 {
     size_t n = 16;
@@ -63,6 +65,10 @@ static int failed(const char *what, int error)
     return 9;
 }
 
+/*
+ * The keys of tables are drawn anew at each start, since nothing that is stored depends on them;
+ * the secrets are not, because peers hold branches, tokens and nonces that were made with them.
+ */
 static int make_tables(struct oh__host *host)
 {
     const struct oh_alloc *a = oh_alloc_default();
@@ -101,6 +107,8 @@ static int remember_names(struct oh__host *host)
     return r == OH_OK ? 0 : failed("the state directory could not be written", r);
 }
 
+/* Accounts before bindings: the realm and the names are there when the first binding is looked at.
+ */
 int oh__state_open(struct oh__host *host)
 {
     const struct oh__config_process *process = oh__config_process(host->config);
@@ -144,6 +152,7 @@ void oh__state_close(struct oh__host *host)
 {
     struct oh__shared *sh = &host->shared;
 
+    /* The store commits and syncs when it is closed, and needs no table for that. */
     oh__store_close(host->store);
     oh__decisions_free(sh->decisions);
     oh__nonces_free(sh->nonces);

@@ -118,6 +118,8 @@ static void on_datagram(struct oh__worker *w, const struct oh__net_input *in)
     on_message(w, &in->flow, &w->msg, parsed, &fault);
 }
 
+/* The ticket has the shard in its upper bits, so the answer to a look-up needs no table to get
+ * home. */
 static void on_answer(struct oh__worker *w, const struct oh__net_input *in)
 {
     unsigned shard = oh__serve_ticket_shard(in->ticket);
@@ -161,6 +163,7 @@ static void run_due(struct oh__worker *w)
     }
 }
 
+/* Sixty-four comparisons: less than keeping an order that every message would change. */
 static uint64_t earliest(const struct oh__worker *w)
 {
     uint64_t at = w->pinger ? oh__pinger_deadline(w->pinger) : OH_NEVER;
@@ -179,7 +182,8 @@ static void commit(struct oh__worker *w)
         atomic_fetch_add_explicit(&w->commit_failures, 1, memory_order_relaxed);
         oh__log_say(
             w->host->log, OH__LOG_ERROR, "store-failed",
-            "bindings could not be written, %u registrations were not acknowledged: check the disk of the state directory",
+            "bindings could not be written, %u registrations were not acknowledged: check the disk "
+            "of the state directory",
             lost);
     }
     oh__held_send(w->held, w->net);
@@ -250,6 +254,7 @@ int oh__worker_start(struct oh__host *host, unsigned index)
                                     .wall = oh__clock_wall(),
                                     .journal = w->journal,
                                     .hasher = w->hasher};
+    /* No shard has anything due yet; whoever brings the first message makes the first promise. */
     for (unsigned i = 0; i < OH__SHARDS; i++)
         w->wake[i] = OH_NEVER;
     if (!w->hasher || !w->held || (index == 0 && !w->pinger))
