@@ -60,7 +60,7 @@ not_ok() {
     FAILED=$((FAILED + 1))
     if [ -n "$LOG" ] && [ -s "$LOG" ]; then
         echo "--- the server's log, its end:"
-        tail -n 8 "$LOG" | cut -c 1-300
+        tail -n 3 "$LOG" | cut -c 1-300
     fi
     echo "not ok $(name "$1"): $(printf '%s' "$2" | tr '\n' ' ')"
 }
