@@ -176,6 +176,9 @@ static void ask_about(struct cast *cast, unsigned n)
                                       .stutters = world_chance(w, 20)};
         const char *method = methods[world_random(w, 10) < 7 ? 0 : world_random(w, 5)];
 
+        /* A 408 to anything but an INVITE ends at the server (RFC 4320 4.2). */
+        if (!cast->strict && world_chance(w, 10))
+            manner.other_code = 408;
         if (world_chance(w, 40))
             manner.other_ms = scenario_between(w, 1, 20000);
         phone_manner(cast->phones[to], &manner);

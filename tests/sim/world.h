@@ -33,8 +33,8 @@
  *
  * world.h: clock, failure, ladder. server.h: settings, accounts, restart,
  * reload, journal. network.h: what the network does to messages. peer.h: peers
- * that send what they are told and keep what they get; phone.h (of the
- * simulator): phones that behave by themselves.
+ * that send what they are told and keep what they get; peer_phone.h: phones that
+ * behave by themselves.
  *
  * Every message that the server sends is checked (invariants.h) and
  * oh__serve_check runs after every step. Both end the case through world_fail.
@@ -104,9 +104,10 @@ void world_run(struct world *w, uint64_t ms);
 void world_settle(struct world *w);
 
 /*
- * Lets 200 s pass, longer than every timer of RFC 3261 but C, and demands that nothing is left: no
- * context, no transaction in flight or completed, no message on its way. Bindings may remain.
- * Peers are told to stop first (phones hang up nothing, they fall silent).
+ * Peers are told to stop (phones hang up nothing, they fall silent); then 300 s pass, or Timer C
+ * and 100 s when that is longer; and nothing may be left: no context, no transaction in flight or
+ * completed, no timer, no message on its way. Bindings may remain. What invariants.h says of the
+ * end is checked, too.
  */
 void world_finish(struct world *w);
 
