@@ -18,6 +18,7 @@
 
 /* --- an allocator that counts, so that the statistics tell the truth about memory --- */
 
+/* Sizes come with every call, so counting needs no head before each block. */
 static void *counted_alloc(void *ctx, size_t size)
 {
     struct oh_endpoint *ep = ctx;
@@ -67,7 +68,7 @@ static void set_times(struct oh_endpoint *ep, const struct oh_endpoint_options *
     if (ep->t2 < ep->t1)
         ep->t2 = ep->t1;
     ep->t64 = 64 * ep->t1;
-    ep->trying_ist = ep->t1 * 2 / 5;
+    ep->trying_ist = ep->t1 * 2 / 5; /* 200 ms of 500 (RFC 3261 17.2.1) */
     /* The time in which a client's Timer E reaches T2 (RFC 4320 4.1): 3.5 s. */
     for (pause = ep->t1; pause < ep->t2; pause *= 2)
         ep->trying_nist += pause;
@@ -106,7 +107,7 @@ static int make_parts(struct oh_endpoint *ep, const struct oh_endpoint_options *
 
     if (err)
         return err;
-    /* A CANCEL does not count against the bound, so there may be one for each; one more is
+    /* A CANCEL is made beyond the bound, so there may be one for each; one more is
      * completed before the oldest goes. */
     records = 2 * ep->options.transactions_max + ep->options.completed_max + 1;
     ep->pool = oh__pool_new(&ep->alloc, sizeof(struct oh__txn), records, (uint8_t)(o->shard + 1));

@@ -101,6 +101,7 @@ static void refused(struct oh_endpoint *ep, struct oh__txn *t, const struct oh_m
 {
     struct oh__cbuf *ack = make_ack(ep, t, msg);
 
+    /* Without memory for it the ACK is lost like a datagram; the next 300-699 finds none kept. */
     oh__txn_keep(ep, t, ack);
     if (ack)
         oh__txn_send(ep, t, ack);

@@ -166,7 +166,7 @@ struct oh_endpoint {
     struct oh__outputs outputs;
     struct oh_arena arena; /* until the next input, expire or answer */
     struct oh__recall recall;
-    uint32_t in_flight; /* reserved and live transactions that count against transactions_max */
+    uint32_t in_flight; /* reserved and live transactions, those of CANCEL among them */
     struct oh_endpoint_stats stats;
     struct oh_msg msg;     /* what oh_endpoint_input parses into */
     struct oh_msg scratch; /* a message of our own, while a CANCEL or an ACK is built of it */
@@ -262,7 +262,7 @@ int oh__nist_reply(struct oh_endpoint *ep, struct oh__txn *t, unsigned status,
 
 /* --- txn.c: the object --- */
 
-/* Takes a record; counts it in flight. extra: it does not count against transactions_max. OH_OK,
+/* Takes a record; counts it in flight. extra: it is taken beyond transactions_max, too. OH_OK,
  * OH_E_FULL or OH_E_NOMEM. */
 int oh__txn_new(struct oh_endpoint *ep, bool extra, struct oh__txn **out);
 

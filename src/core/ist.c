@@ -60,6 +60,7 @@ static int reply_first(struct oh_endpoint *ep, struct oh__txn *t, unsigned statu
     oh__txn_send(ep, t, reply);
     oh__txn_keep(ep, t, reply);
     silence_broken(ep, t);
+    /* Timer H runs over any transport, G only where bytes get lost (RFC 3261 17.2.1). */
     if (status >= 300) {
         oh__txn_move(ep, t, OH__IST_COMPLETED);
         t->live->h = ep->now + ep->t64;
@@ -146,6 +147,7 @@ void oh__ist_timer(struct oh_endpoint *ep, struct oh__txn *t)
     }
     if (live->trying <= ep->now) {
         live->trying = OH__NEVER;
+        /* Now it is our last response, and answers retransmissions. */
         oh__txn_keep(ep, t, live->aside);
         live->aside = NULL;
         oh__txn_send(ep, t, t->kept);

@@ -28,7 +28,8 @@ struct text {
     size_t n;
 };
 
-/* Adds a part; folded to lower case when fold is set. At most seven parts. */
+/* Adds a part; folded to lower case when fold is set, unless it is so long that a MAC stands for
+ * it: nobody changes the case of such a branch or host on its way. At most seven parts. */
 static void part(const struct oh_endpoint *ep, struct text *t, struct oh_span s, bool fold)
 {
     uint32_t n = (uint32_t)s.n;

@@ -57,6 +57,7 @@ static int reply_open(struct oh_endpoint *ep, struct oh__txn *t, unsigned status
         oh__cbuf_unref(ep->blocks, reply);
         return OH_E_STATE;
     }
+    /* The user learns nothing from that: for it the request is answered. */
     if (status == 408) {
         oh__cbuf_unref(ep->blocks, reply);
         oh__txn_keep(ep, t, NULL);

@@ -199,7 +199,10 @@ void oh__put_send(struct oh_endpoint *ep, const struct oh_flow *flow, struct oh_
     oh__trace_message(ep, OH__TRACE_TX, bytes, flow, 0);
     e = put(ep);
     *e = (struct oh__entry){
-        .out = {.kind = OH_OUT_SEND, .ticket = ticket & OH__TICKET_MASK, .flow = *flow, .bytes = bytes},
+        .out = {.kind = OH_OUT_SEND,
+                .ticket = ticket & OH__TICKET_MASK,
+                .flow = *flow,
+                .bytes = bytes},
         .hold = hold ? oh__cbuf_ref(hold) : NULL,
     };
 }

@@ -42,6 +42,7 @@ int oh__txn_new(struct oh_endpoint *ep, bool extra, struct oh__txn **out)
     if (!t)
         return OH_E_NOMEM;
     t->handle = handle;
+    /* CANCELs count, too: while there are many of them, that is work enough. */
     ep->in_flight++;
     *out = t;
     return OH_OK;
@@ -125,6 +126,7 @@ void oh__txn_keep(struct oh_endpoint *ep, struct oh__txn *t, struct oh__cbuf *b)
     t->kept = b;
 }
 
+/* Reserved ones are clients: servers have their machine from the first moment. */
 struct oh__txn *oh__txn_client(const struct oh_endpoint *ep, uint64_t handle)
 {
     struct oh__txn *t = oh__pool_get(ep->pool, handle);

@@ -101,6 +101,8 @@ static uint32_t bucket_of(const struct oh__conns *c, const struct oh_addr *a, ui
     return (uint32_t)oh__hash(&c->key, oh_span(key, sizeof(key))) & c->mask;
 }
 
+/* Whom connections are counted for: one IPv4 address, or the /64 that one IPv6 customer owns, who
+ * else would have 2^64 sources. */
 static struct oh_addr source_of(const struct oh_addr *peer)
 {
     struct oh_addr a = *peer;
@@ -130,6 +132,7 @@ static int source_enter(struct oh__conns *c, const struct oh_addr *peer, uint64_
         s->next = *bucket;
         *bucket = s;
     }
+    /* Only a source that is there can be at its bound, so nothing was made in vain. */
     if (s->n >= c->per_source)
         return OH_E_LIMIT;
     s->n++;

@@ -1,3 +1,10 @@
+/*
+ * What has to be read of a DNS answer by hand: the library gives addresses with
+ * their time to live, but not for how long a name does not exist, which stands
+ * in the SOA record of the authority section (RFC 2308 5). The answer comes
+ * from the network, so every step is checked against its end; a reader that ran
+ * over it stays bad, and is asked once per record.
+ */
 #include "net/dns_wire.h"
 
 #include <ares.h>
@@ -59,6 +66,7 @@ uint32_t oh__dns_negative_ttl(const uint8_t *p, size_t n)
 
     skip(&r, 4);
     questions = number(&r, 2);
+    /* Answers and authorities: the SOA is in the latter, behind a CNAME perhaps in the former. */
     records = number(&r, 2) + number(&r, 2);
     skip(&r, 2);
     for (; questions > 0 && !r.is_bad; questions--) {
@@ -77,6 +85,7 @@ uint32_t oh__dns_negative_ttl(const uint8_t *p, size_t n)
             skip(&r, len);
             continue;
         }
+        /* MINIMUM is the last of the SOA's fields (RFC 1035 3.3.13). */
         skip(&r, len - 4);
         minimum = number(&r, 4);
         if (!r.is_bad)
@@ -111,6 +120,7 @@ unsigned oh__dns_addrs(const uint8_t *p, size_t n, uint8_t family, struct oh_add
             memcpy(out[i].ip, &v4[i].ipaddr, 4);
         else
             memcpy(out[i].ip, &v6[i].ip6addr, 16);
+        /* One answer for the whole name, so the shortest time holds for all of it. */
         least = t < least ? t : least;
     }
     if (got > 0)

@@ -1,3 +1,9 @@
+/*
+ * The hosts file is kept as the text that it is and searched line by line. It
+ * is asked for once per look-up that is not cached, has a dozen lines, and a
+ * table of it would be more code than this. An operator who changes it expects
+ * that to work at once, so once a second its date and size are looked at.
+ */
 #include "net/hosts.h"
 
 #include <fcntl.h>
@@ -103,9 +109,11 @@ void oh__hosts_refresh(struct oh__hosts *hosts, const char *path, uint64_t now)
     uint64_t stamp;
     int fd;
 
+    /* A flood of look-ups must not become a flood of system calls. */
     if (hosts->checked_at && now - hosts->checked_at < CHECK_NS)
         return;
     hosts->checked_at = now;
+    /* Not blocking: the path could lead to a pipe, and a worker must never wait. */
     fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0 || fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
         oh__hosts_done(hosts);

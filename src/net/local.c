@@ -1,3 +1,8 @@
+/*
+ * What this machine knows of itself. Link-local addresses are left out: they
+ * mean something on one link only, so a phone that was told one could reach us
+ * from there and from nowhere else.
+ */
 #include "net/sock.h"
 #include "net/system.h"
 

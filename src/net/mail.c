@@ -1,3 +1,11 @@
+/*
+ * A letter is its head and its bytes, copied one behind the other into one
+ * array. A worker that posts ten letters in a batch rings once: the reader
+ * takes all there is, and whoever posts before it has read the bell need not
+ * ring again. `rung` and the eventfd change under the same lock, or a bell that
+ * was rung between taking and reading would be lost, and with it the letter
+ * until the next one came.
+ */
 #include "net/mail.h"
 
 #include <sys/eventfd.h>
@@ -111,6 +119,7 @@ bool oh__mail_take(struct oh__mailbox *m, struct oh__bag *bag)
     uint64_t count;
     bool woken;
 
+    /* The bag that is read now becomes the mailbox's, so both shrink again in turn. */
     if (bag->cap > KEEP_BYTES)
         oh__bag_done(bag);
     bag->n = 0;
@@ -131,6 +140,7 @@ bool oh__bag_next(const struct oh__bag *bag, size_t *at, struct oh__letter *lett
 {
     if (*at >= bag->n)
         return false;
+    /* Letters lie at odd places, so the head is copied out. */
     memcpy(letter, bag->p + *at, sizeof(*letter));
     *bytes = oh_span(bag->p + *at + sizeof(*letter), letter->n);
     *at += sizeof(*letter) + letter->n;

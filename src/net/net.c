@@ -28,6 +28,7 @@ static uint64_t or_default(uint64_t value, uint64_t fallback)
     return value ? value : fallback;
 }
 
+/* Once, here, so that nobody below asks whether an option was given. */
 static void fill_defaults(struct oh__net_options *o)
 {
     o->workers = o->workers ? o->workers : 1;
@@ -193,6 +194,7 @@ int oh__net_new(struct oh__net_shared *shared, unsigned worker, struct oh__net *
         oh__net_free(net);
         return rc;
     }
+    /* Last: from here on other workers' letters find somebody who reads them. */
     oh__mail_open(&shared->mail[worker], true);
     *out = net;
     return OH_OK;
@@ -204,6 +206,7 @@ void oh__net_free(struct oh__net *net)
 
     if (!net)
         return;
+    /* First: what is sent to this worker from now on fails, instead of waiting for nobody. */
     oh__mail_open(&net->shared->mail[net->worker], false);
     oh__dns_free(net->dns);
     oh__tcp_free(net->tcp);
@@ -257,6 +260,8 @@ void oh__send_failed(struct oh__net *net, unsigned from, uint64_t ticket, int re
         oh__mail_post(&net->shared->mail[from], &letter, oh_span(NULL, 0));
 }
 
+/* A letter may be about a connection that has ended meanwhile; each of these finds that out itself.
+ */
 static void read_letter(struct oh__net *net, const struct oh__letter *l, struct oh_span bytes)
 {
     switch (l->kind) {
@@ -296,6 +301,7 @@ static void dispatch(struct oh__net *net, const struct epoll_event *ev)
     }
 }
 
+/* Timers come after what was read: bytes that arrived in time count, however late we are. */
 static void expire(struct oh__net *net)
 {
     struct oh__timer *t;
@@ -361,6 +367,7 @@ int oh__net_wait(struct oh__net *net, uint64_t deadline)
     bool all_sent;
     int n;
 
+    /* What was handed out in the last round is dead from here on. */
     oh__udp_begin(net->udp);
     oh__tcp_begin(net->tcp);
     all_sent = oh__udp_flush(net->udp);
@@ -415,6 +422,7 @@ void oh__net_send(struct oh__net *net, const struct oh_flow *flow, struct oh_spa
     switch (flow->transport) {
     case OH_TRANSPORT_UDP: oh__udp_send(net->udp, flow, bytes, ticket); break;
     case OH_TRANSPORT_TCP: oh__tcp_send(net->tcp, flow, bytes, net->worker, ticket); break;
+    /* TLS and WebSocket are not opened here yet; the transaction hears it as any failed send. */
     default: oh__send_failed(net, net->worker, ticket, OH_E_UNSUPPORTED, flow); break;
     }
 }

@@ -1,3 +1,8 @@
+/*
+ * The only file that knows both kinds of addresses. Options are set one by one
+ * and most results are ignored on purpose: a kernel without one of them serves
+ * a little worse, and that is no reason not to start.
+ */
 #include "net/sock.h"
 
 #include <arpa/inet.h>
@@ -10,6 +15,7 @@
 
 socklen_t oh__sockaddr_of(const struct oh_addr *a, union oh__sockaddr *out)
 {
+    /* All of it, sin_zero and flow label too: kernels differ in what they ignore. */
     memset(out, 0, sizeof(*out));
     switch (a->family) {
     case OH_FAMILY_IPV4:
@@ -60,6 +66,7 @@ bool oh__sock_set(int fd, int level, int option, int value)
 
 void oh__sock_stream_options(int fd)
 {
+    /* Messages are written whole, so waiting for more (RFC 896) would only delay them. */
     oh__sock_set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
     oh__sock_set(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
     oh__sock_set(fd, IPPROTO_TCP, TCP_KEEPIDLE, KEEPALIVE_IDLE);

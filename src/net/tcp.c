@@ -30,10 +30,13 @@ int oh__tcp_new(struct oh__net *net, struct oh__tcp **out)
 
     if (!tcp)
         return OH_E_NOMEM;
+    /* Connections spread over the workers, though not evenly: longer chains do no harm. */
     while (buckets < o->connections_max / o->workers)
         buckets *= 2;
     tcp->net = net;
     tcp->ids_mask = buckets - 1;
+    /* The largest message and the beginning of the next, so that reading goes on while one waits.
+     */
     tcp->rx_most = o->stream_limits.message + 4096;
     tcp->resume.kind = OH__ALARM_LISTENERS;
     tcp->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -61,6 +64,7 @@ static void free_rx(struct oh__tcp *tcp, struct oh__conn *c)
     memset(&c->rx, 0, sizeof(c->rx));
 }
 
+/* Memory of connections that ended in the last round: nobody holds a message of theirs any more. */
 static void bury(struct oh__tcp *tcp)
 {
     struct oh__conn *c;
@@ -180,6 +184,8 @@ static uint64_t earlier(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
+/* Registered flows have no end of their own: a phone behind NAT is reached by no other way (RFC
+ * 5626). The kernel's keep-alive finds those whose peer has gone. */
 static uint64_t idle_at(const struct oh__tcp *tcp, const struct oh__conn *c)
 {
     if (c->state != OH__CONN_OPEN || c->is_kept)
@@ -247,6 +253,8 @@ void oh__conn_doom(struct oh__tcp *tcp, struct oh__conn *c)
 
 void oh__conn_linger(struct oh__tcp *tcp, struct oh__conn *c)
 {
+    /* Closing with bytes unread would make the kernel send a reset, which may overtake our reply.
+     */
     if (shutdown(c->fd, SHUT_WR) != 0) {
         oh__conn_kill(tcp, c, OH_E_IO);
         return;
@@ -365,6 +373,7 @@ void oh__tcp_keep(struct oh__tcp *tcp, uint64_t id, bool keep)
 
     if (!c)
         return;
+    /* The idle time begins now, not when the last message came. */
     c->is_kept = keep;
     c->active = tcp->net->now;
     oh__conn_arm(tcp, c);

@@ -1,3 +1,11 @@
+/*
+ * Accepting, and not being talked to death by it. There is a bound for all
+ * connections and one for each source; beyond them a connection is taken and
+ * closed at once, because one that stays in the kernel's queue keeps the
+ * listener ready and would make the loop spin. When the process has run out of
+ * descriptors, accepting rests for a moment, and those who are connected are
+ * served meanwhile.
+ */
 #define _GNU_SOURCE
 
 #include <errno.h>

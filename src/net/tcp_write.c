@@ -1,3 +1,13 @@
+/*
+ * Sending on a stream. Mostly the kernel takes a message whole, and then
+ * nothing is copied and nothing kept; only what it does not take waits in
+ * chunks, within a bound, until epoll says that there is room. Beyond the
+ * bound, or when nothing moves for the life of a transaction, the peer is given
+ * up: memory that a stalled peer holds is taken from everybody else.
+ *
+ * Whoever asked for a send with a ticket hears of its failure wherever he is:
+ * each chunk remembers the worker that it came from.
+ */
 #define _GNU_SOURCE
 
 #include <errno.h>
@@ -38,6 +48,7 @@ static ssize_t offer(int fd, struct iovec *iov, size_t n)
     do {
         sent = sendmsg(fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
     } while (sent < 0 && errno == EINTR);
+    /* A kernel short of memory is no broken connection. */
     if (sent < 0 && (errno == EAGAIN || errno == ENOBUFS))
         return 0;
     return sent;
@@ -102,6 +113,7 @@ static int append(struct oh__tcp *tcp, struct oh__conn *c, struct oh_span bytes,
 {
     struct oh__chunk *chunk;
 
+    /* No sum that could wrap: what waits is never above the bound. */
     if (bytes.n > tcp->net->options->send_queue_max - c->tx.n)
         return OH_E_FULL;
     chunk = oh__blocks_take(tcp->net->blocks, sizeof(*chunk) + bytes.n);
@@ -129,6 +141,7 @@ void oh__conn_write(struct oh__tcp *tcp, struct oh__conn *c, struct oh_span byte
     c->has_replied = true;
     if (c->state == OH__CONN_DOOMED)
         oh__conn_use(tcp, c);
+    /* Not past what waits already: a stream has one order. */
     if (c->state != OH__CONN_CONNECTING && !c->tx.head) {
         struct iovec iov = {.iov_base = (void *)(uintptr_t)bytes.p, .iov_len = bytes.n};
 

@@ -64,6 +64,7 @@ static bool is_fatal(const struct sock_extended_err *e)
     return false;
 }
 
+/* The error stands in the ancillary data; the bytes are the beginning of what we had sent. */
 static const struct sock_extended_err *error_of(struct msghdr *m)
 {
     for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c)) {
@@ -124,6 +125,7 @@ unsigned oh__udp_errors(struct oh__udp *udp, unsigned listener)
         struct oh_addr peer;
         ssize_t got = recvmsg(udp->fds[listener], &m, MSG_ERRQUEUE | MSG_DONTWAIT);
 
+        /* Empty, or something that the next round will see again. */
         if (got < 0)
             break;
         e = error_of(&m);

@@ -54,6 +54,7 @@ static unsigned fitness(const struct oh__udp *udp, unsigned i, const struct oh_f
 
     if (udp->fds[i] < 0 || bound->family != flow->peer.family)
         return 0;
+    /* A flow that says nothing about our side: any socket will do that reaches the peer. */
     if (no_local)
         return 1;
     if (!udp->any[i] && !oh_addr_same_host(bound, &flow->local))

@@ -1,3 +1,10 @@
+/*
+ * A cache with sets, as a processor has it: a datagram's mark and peer select a
+ * set of four places, and the oldest of the four makes room. Remembering costs
+ * a look at four places and no heap, which matters because every request that
+ * is sent passes here and next to none ever comes back; what may cost more is
+ * the rare error that brought too little back to be recognised.
+ */
 #include "net/watch.h"
 
 #include "base/hash.h"
