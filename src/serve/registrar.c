@@ -348,8 +348,10 @@ static bool read_contacts(struct oh__serve *s, struct oh__request *rq, struct wo
         if (!read_contact(s, rq, w, value, &address))
             return false;
     }
+    /* No value was given then: the row tells what is meant. */
     if (r != OH_E_ABSENT)
-        return bad_contact(s, rq, value, "quotes or brackets do not match");
+        return bad_contact(s, rq, oh_msg_value(rq->msg, OH_HEADER_CONTACT),
+                           "quotes or brackets do not match");
     return star_ok(s, rq, w);
 }
 

@@ -282,6 +282,21 @@ static void test_all_or_nothing(void **state)
     }
 }
 
+/* Class: a value used that was never parsed. The first Contact is none, and the reason names it. */
+static void test_no_contact_at_all(void **state)
+{
+    struct harness *h = *state;
+    struct oh__decision d;
+
+    harness_start(h);
+    assert_int_equal(reg(h, "101", "a", "Contact: \"never closed <" PHONE ">\n"), 400);
+    assert_true(harness_decision(h, &d));
+    assert_non_null(strstr(d.why, "Contact '\"never closed <" PHONE ">'"));
+    assert_int_equal(reg(h, "101", "a", "Contact: <" PHONE "\n"), 400);
+    assert_true(harness_decision(h, &d));
+    assert_non_null(strstr(d.why, "Contact '<" PHONE "'"));
+}
+
 /* REG-024: what is not this server may be registered, however similar; removal is always allowed.
  */
 static void test_not_home(void **state)
@@ -633,14 +648,14 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_register),    TEST(test_fetch),        TEST(test_expires),
-        TEST(test_never_brief), TEST(test_star),         TEST(test_to),
-        TEST(test_user_in_uri), TEST(test_cseq),         TEST(test_all_or_nothing),
-        TEST(test_not_home),    TEST(test_any_domain),   TEST(test_same_host),
-        TEST(test_limits),      TEST(test_table_full),   TEST(test_require),
-        TEST(test_path),        TEST(test_nat),          TEST(test_decisions),
-        TEST(test_params),      TEST(test_policy),       TEST(test_durable),
-        TEST(test_no_heap),     TEST(test_memory_fails),
+        TEST(test_register),          TEST(test_fetch),    TEST(test_expires),
+        TEST(test_never_brief),       TEST(test_star),     TEST(test_to),
+        TEST(test_user_in_uri),       TEST(test_cseq),     TEST(test_all_or_nothing),
+        TEST(test_no_contact_at_all), TEST(test_not_home), TEST(test_any_domain),
+        TEST(test_same_host),         TEST(test_limits),   TEST(test_table_full),
+        TEST(test_require),           TEST(test_path),     TEST(test_nat),
+        TEST(test_decisions),         TEST(test_params),   TEST(test_policy),
+        TEST(test_durable),           TEST(test_no_heap),  TEST(test_memory_fails),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
