@@ -94,6 +94,7 @@ struct oh_span oh__own_unsupported(struct oh__serve *s, const struct oh_msg *msg
     struct oh_span tag;
     struct oh_buf b;
     size_t first;
+    int r;
 
     if (!oh_msg_row(msg, id))
         return oh_span("", 0);
@@ -101,10 +102,13 @@ struct oh_span oh__own_unsupported(struct oh__serve *s, const struct oh_msg *msg
     b = oh__arena_buf(s, 2 * (size_t)msg->body_at + 32);
     oh_buf_lit(&b, "Unsupported: ");
     first = b.n;
-    while (oh_list_next(msg, id, &it, &tag) == OH_OK) {
+    while ((r = oh_list_next(msg, id, &it, &tag)) == OH_OK) {
         if (none || !oh__own_supports(tag))
             put_element(&b, first, tag);
     }
+    /* What cannot be read is not supported either. */
+    if (r != OH_E_ABSENT)
+        put_element(&b, first, OH_LIT("malformed"));
     if (b.n == first || b.full)
         return oh_span("", 0);
     oh_buf_lit(&b, "\r\n");

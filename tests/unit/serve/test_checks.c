@@ -181,6 +181,11 @@ static void test_many_extensions(void **state)
     oh_buf_put(&b, "\n", 2);
     expect(h, &(struct ask){"INVITE", "sip:102@example.test", row, 70, false}, 420);
     assert_true(harness_has(h, "\r\nUnsupported: a, a, a"));
+    /* Nor does a quote that nobody closes hide what is demanded. */
+    expect(h, &(struct ask){"INVITE", "sip:102@example.test", "Proxy-Require: \"x\n", 70, false},
+           420);
+    expect(h, &(struct ask){"REGISTER", "sip:example.test", "Require: path, \"x\n", 70, false},
+           420);
 }
 
 /* PRX-001: a request that fails everything is told one thing after the other. */
