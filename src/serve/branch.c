@@ -11,6 +11,9 @@
 /* Above this a request must go over a transport with congestion control (RFC 3261 18.1.1). */
 #define UDP_MAX 1300
 
+/* The resolver ends a look-up by a time-out of its own; this one is for an answer that got lost. */
+#define LOOKUP_MAX (15 * OH__SEC)
+
 static uint64_t token_expiry(const struct oh__serve *s, const struct oh__context *c)
 {
     return s->env->wall + c->call_max / OH__MS;
@@ -171,14 +174,29 @@ static unsigned take_address(struct oh__serve *s, struct oh__context *c, struct 
 static unsigned look_up(struct oh__serve *s, struct oh__context *c, struct oh__proxy_branch *b)
 {
     struct oh__serve_output out = {.kind = OH__SERVE_RESOLVE,
-                                   .ticket = oh__lookup_ticket(s, c->handle),
                                    .host = oh_arena_copy(&s->arena, b->hop.host)};
+    uint64_t *waiting = oh__pool_take(s->lookups, &c->lookup);
 
-    if (!out.host.p || !oh__serve_push(s, &out))
+    if (!waiting)
         return 503;
+    *waiting = c->handle;
+    c->lookup_at = s->env->now + LOOKUP_MAX;
+    out.ticket = oh__lookup_ticket(s, c->lookup);
+    if (!out.host.p || !oh__serve_push(s, &out)) {
+        oh__lookup_end(s, c);
+        return 503;
+    }
     b->state = OH__BRANCH_RESOLVING;
-    c->looking_up = true;
     return 0;
+}
+
+void oh__lookup_end(struct oh__serve *s, struct oh__context *c)
+{
+    if (!c->lookup)
+        return;
+    oh__pool_give(s->lookups, c->lookup);
+    c->lookup = 0;
+    c->lookup_at = OH__NEVER;
 }
 
 /* Begins a waiting branch. 0, or its result. */
@@ -215,6 +233,7 @@ struct group {
     int q;             /* of the group; -1: nobody waits */
     unsigned waiting;  /* in it */
     unsigned lower;    /* waiting with a lower q */
+    bool started;      /* a member of it has just begun */
     uint32_t breadth;  /* free */
     bool other_active; /* a branch of another q still has a chance */
 };
@@ -269,16 +288,15 @@ static uint32_t share_of(const struct oh__context *c, const struct group *g)
     return share ? share : 1;
 }
 
-/* Starts the members of one group; true when something is under way or waits for the look-up of
- * another. */
+/* Starts members of the group; true when something of it is under way, or has to wait for breadth
+ * or for the look-up of another. */
 static bool start_group(struct oh__serve *s, struct oh__context *c, struct group *g,
                         const struct oh_msg *msg)
 {
     struct oh__proxy_branch *b;
     unsigned at = 0;
-    bool started = false;
 
-    while (g->breadth > 0 && !c->looking_up && (b = next_of(c, g->q, &at)) != NULL) {
+    while (g->breadth > 0 && !c->lookup && (b = next_of(c, g->q, &at)) != NULL) {
         b->share = share_of(c, g);
 
         unsigned code = begin(s, c, b, msg);
@@ -289,9 +307,9 @@ static bool start_group(struct oh__serve *s, struct oh__context *c, struct group
             continue;
         }
         g->breadth -= b->share;
-        started = true;
+        g->started = true;
     }
-    return started || c->looking_up || g->breadth == 0;
+    return g->started || c->lookup || g->breadth == 0;
 }
 
 /* How long a group is tried while another one waits. Of 64*T1 that the client of anything but an
@@ -303,21 +321,38 @@ static uint64_t group_time(const struct oh__context *c)
     return c->method == OH_METHOD_INVITE || c->ring_time < quarter ? c->ring_time : quarter;
 }
 
+/*
+ * Whoever waits, waits no longer than the ring time: behind the groups before his, or for breadth
+ * in his own. The time begins when a member is started, or when the first one has to wait (a phone
+ * that came late, a redirection); merely looking again, as a ringing call does every second, must
+ * not put it off.
+ */
+static void limit_waiting(const struct oh__serve *s, struct oh__context *c, const struct group *g)
+{
+    if (g->lower + g->waiting == 0)
+        c->ring_at = OH__NEVER;
+    else if (g->started || c->ring_at == OH__NEVER)
+        c->ring_at = s->env->now + group_time(c);
+}
+
 void oh__branches_run(struct oh__serve *s, struct oh__context *c, const struct oh_msg *msg)
 {
     while (!c->cancelled && !c->stopped) {
         struct group g = look(c);
 
-        if (g.q < 0 || g.other_active)
+        if (g.q < 0)
             break;
+        if (g.other_active) {
+            limit_waiting(s, c, &g);
+            break;
+        }
         if (!msg && !(msg = oh__context_msg(s, c))) {
             /* No memory to build anything: what waits has failed. */
             oh__branches_stop(s, c, oh_span(NULL, 0));
             break;
         }
         if (start_group(s, c, &g, msg)) {
-            /* Whoever waits behind this group waits no longer than the ring time. */
-            c->ring_at = g.lower + g.waiting ? s->env->now + group_time(c) : OH__NEVER;
+            limit_waiting(s, c, &g);
             break;
         }
     }
@@ -327,7 +362,7 @@ void oh__branch_fail(struct oh__serve *s, struct oh__context *c, struct oh__prox
                      unsigned code)
 {
     if (b->state == OH__BRANCH_RESOLVING)
-        c->looking_up = false;
+        oh__lookup_end(s, c);
     b->state = OH__BRANCH_DONE;
     b->code = (uint16_t)code;
     b->c_at = OH__NEVER;
@@ -378,6 +413,9 @@ bool oh__branch_rebind(struct oh__serve *s, struct oh__context *c, struct oh__pr
     struct oh__named peer;
     struct oh_uri wanted, uri;
 
+    /* Nobody wants it on another connection who has just taken it back. */
+    if (c->cancelled || c->stopped || b->stopped)
+        return false;
     if (!c->in_dialog || !b->bound || b->rebound || !oh_transport_reliable(b->flow.transport) ||
         (msg = oh__context_msg(s, c)) == NULL || !oh__targets_init(s, &set, OH__BINDINGS_PER_AOR))
         return false;
@@ -417,7 +455,7 @@ void oh__branch_resolved(struct oh__serve *s, struct oh__context *c,
     const struct oh_msg *msg;
     unsigned code = answer->result == OH_E_TIMEOUT ? 504 : 503;
 
-    c->looking_up = false;
+    oh__lookup_end(s, c);
     for (unsigned i = 0; i < c->n; i++) {
         struct oh__proxy_branch *b = &c->branches[i];
 

@@ -147,7 +147,7 @@ void oh__proxy_expire(struct oh__serve *s, struct oh__timer *timer)
         expires_over(s, c);
     if (c->ring_at <= now)
         ring_over(s, c);
-    if (c->looking_up && c->lookup_at <= now)
+    if (c->lookup_at <= now)
         oh__branch_resolved(s, c, &(struct oh__serve_answer){.result = OH_E_TIMEOUT});
     for (unsigned i = 0; i < c->n; i++)
         if (c->branches[i].c_at <= now)

@@ -9,8 +9,6 @@
 #include <assert.h>
 #include <stdlib.h>
 
-/* A look-up is answered by the resolver's own time-out; this one is for an answer that got lost. */
-#define LOOKUP_MAX     (15 * OH__SEC)
 #define BRANCHES_FIRST 1
 
 /* The first wish of a request for Max-Breadth (RFC 5393 5.3.3): ours when it has none, never more
@@ -149,6 +147,7 @@ static void release(struct oh__serve *s, struct oh__context *c)
     oh__blocks_give(s->blocks, c->held, held_size(c));
     oh__cbuf_unref(s->blocks, c->best_bytes);
     oh__cbuf_unref(s->blocks, c->challenges);
+    oh__lookup_end(s, c);
     oh__wheel_clear(s->wheel, &c->timer);
 }
 
@@ -272,9 +271,6 @@ void oh__context_arm(struct oh__serve *s, struct oh__context *c)
 {
     uint64_t at = earlier(earlier(c->ring_at, c->expires_at), earlier(c->poll_at, c->retry_at));
 
-    c->lookup_at = !c->looking_up              ? OH__NEVER
-                   : c->lookup_at == OH__NEVER ? s->env->now + LOOKUP_MAX
-                                               : c->lookup_at;
     at = earlier(at, c->lookup_at);
     for (unsigned i = 0; i < c->n; i++)
         at = earlier(at, c->branches[i].c_at);
@@ -328,7 +324,8 @@ static void check(const struct oh__context *c, uint64_t handle)
         resolving += c->branches[i].state == OH__BRANCH_RESOLVING;
         breadth += oh__branch_runs(&c->branches[i]) ? c->branches[i].share : 0;
     }
-    RULE(resolving == (c->looking_up ? 1u : 0u));
+    RULE(resolving == (c->lookup ? 1u : 0u));
+    RULE((c->lookup_at == OH__NEVER) == (c->lookup == 0));
     RULE(breadth <= c->breadth);
     /* Something must be able to end it. */
     RULE(oh__branches_open(c) || c->retry_at != OH__NEVER);

@@ -64,11 +64,10 @@ struct oh__context {
     bool known;   /* its sender had proved who he is, is trusted, or has a token */
     bool follows; /* recurse on 3xx */
     bool record_route;
-    bool cancelled;  /* by the caller */
-    bool stopped;    /* by a 6xx, or because the INVITE's Expires has passed */
-    bool looking_up; /* one look-up at a time; a branch is RESOLVING */
-    bool full;       /* a branch found no room in the endpoint */
-    bool rang;       /* a 180 or 183 went up */
+    bool cancelled; /* by the caller */
+    bool stopped;   /* by a 6xx, or because the INVITE's Expires has passed */
+    bool full;      /* a branch found no room in the endpoint */
+    bool rang;      /* a 101-199 went up */
 
     char *held; /* block: message, then the texts below, in this order */
     uint32_t msg_n, rows_n, account_n, aor_n;
@@ -83,9 +82,10 @@ struct oh__context {
     uint32_t breadth;                      /* Max-Breadth that came in, capped */
     uint64_t timer_c, ring_time, call_max; /* ns; from the settings it began with */
     uint64_t started_at;                   /* ns */
-    uint64_t ring_at;    /* the group's time is over; OH__NEVER: no other group waits */
+    uint64_t ring_at;    /* what runs has had its time; OH__NEVER: nobody waits behind it */
     uint64_t expires_at; /* of the INVITE (RFC 3261 16.10, 20.19) */
-    uint64_t lookup_at;  /* an answer that never came */
+    uint64_t lookup;     /* handle of the one look-up, whose branch is RESOLVING; 0 = none */
+    uint64_t lookup_at;  /* its answer never came */
     uint64_t poll_at;    /* look for new bindings (late fork) */
     uint64_t retry_at;   /* the final could not be sent for lack of memory: again at this time */
     uint64_t version;    /* of the AOR when it was looked up last */
@@ -158,6 +158,9 @@ void oh__contexts_done(struct oh__serve *s);
 void oh__contexts_check(const struct oh__serve *s);
 
 /* ---- branch.c ---- */
+
+/* Forgets the look-up under way, if any: its answer will find nobody. */
+void oh__lookup_end(struct oh__serve *s, struct oh__context *c);
 
 /*
  * Starts what may start now: the waiting targets of the highest q, as many as Max-Breadth permits,

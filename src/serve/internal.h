@@ -29,6 +29,7 @@ struct oh__serve {
     struct oh_arena arena;           /* reset at each door call */
     struct oh__blocks *blocks;       /* held messages and responses */
     struct oh__pool *contexts;       /* struct oh__context, context.h */
+    struct oh__pool *lookups;        /* uint64_t: handle of the context that waits for a name */
     struct oh__pool *pings;          /* struct oh__ping, ping.c */
     struct oh__wheel *wheel;         /* timers of contexts and pings */
     const struct oh__serve_env *env; /* during a door call */
@@ -242,13 +243,16 @@ void oh__put_sent_by(struct oh_buf *b, const struct oh__settings *settings,
  * and control bytes as %XX. */
 void oh__put_aor(struct oh_buf *b, struct oh_span user, struct oh_span domain);
 
-/* Tags of handles in user values, to tell contexts from pings. */
-enum { OH__TAG_CONTEXT = 1, OH__TAG_PING = 2 };
+/* Tags of handles: user values of transactions are contexts or pings, tickets are look-ups. */
+enum { OH__TAG_CONTEXT = 1, OH__TAG_PING = 2, OH__TAG_LOOKUP = 3 };
 
-/* The ticket of a look-up for a context. */
-static inline uint64_t oh__lookup_ticket(const struct oh__serve *s, uint64_t context)
+/*
+ * The ticket of a look-up: its own handle, not that of the context. A context may have given up one
+ * name and be waiting for another, and the answer about the first must not be taken for the second.
+ */
+static inline uint64_t oh__lookup_ticket(const struct oh__serve *s, uint64_t lookup)
 {
-    return (context & UINT64_C(0x00ffffffffffffff)) | (UINT64_C(0x40) | s->shard) << 56;
+    return (lookup & UINT64_C(0x00ffffffffffffff)) | (UINT64_C(0x40) | s->shard) << 56;
 }
 
 #endif

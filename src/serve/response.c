@@ -155,12 +155,7 @@ static void consider(struct oh__serve *s, struct oh__context *c, unsigned code,
             keep_challenges(s, c, msg);
         return;
     }
-    if (challenges(c->best) && c->best_bytes) {
-        const struct oh_msg *old = oh__held_msg(s, oh__cbuf_view(c->best_bytes));
-
-        if (old)
-            keep_challenges(s, c, old);
-    }
+    /* Nothing that is better than a challenge is one, so those of the old best are not needed. */
     oh__cbuf_unref(s->blocks, c->best_bytes);
     c->best_bytes = msg ? oh__cbuf_new(s->blocks, msg->raw) : NULL;
     c->best = (uint16_t)code;
@@ -402,10 +397,9 @@ static void refusal(struct oh__serve *s, struct oh__context *c, struct oh__proxy
         c->stopped = true;
         oh__branches_stop(s, c, OH_LIT(DECLINED));
     }
-    /* The usual case needs no copy: nothing else is open, and nothing that is held is better. */
-    if (msg && !oh__branches_open(c) && better(c, code)) {
-        if (challenges(c->best) && c->best_bytes)
-            consider(s, c, code, msg);
+    /* The usual case needs no copy: nothing else is open, nothing that is held is better, and no
+     * 2xx is about to be repeated because there was no memory for it. */
+    if (msg && c->retry_at == OH__NEVER && !oh__branches_open(c) && better(c, code)) {
         finish(s, c, code, msg);
         return;
     }
@@ -507,11 +501,12 @@ void oh__proxy_trying(struct oh__serve *s, const struct oh_output *o)
 
 void oh__proxy_answer(struct oh__serve *s, const struct oh__serve_answer *answer)
 {
-    uint64_t handle = (answer->ticket & UINT64_C(0x00ffffffffffffff)) | (uint64_t)OH__TAG_CONTEXT
+    uint64_t handle = (answer->ticket & UINT64_C(0x00ffffffffffffff)) | (uint64_t)OH__TAG_LOOKUP
                                                                             << 56;
-    struct oh__context *c = oh__context_get(s, handle);
+    const uint64_t *waiting = oh__pool_get(s->lookups, handle);
+    struct oh__context *c = waiting ? oh__context_get(s, *waiting) : NULL;
 
-    if (!c || !c->looking_up)
+    if (!c)
         return;
     oh__branch_resolved(s, c, answer);
     oh__context_advance(s, c);

@@ -56,11 +56,12 @@ int oh__serve_new(const struct oh__serve_options *options, uint64_t now, struct 
     s->blocks = oh__blocks_new(alloc, BLOCKS_KEEP);
     s->contexts = oh__pool_new(alloc, sizeof(struct oh__context),
                                contexts * CONTEXTS_PER_TRANSACTION, OH__TAG_CONTEXT);
+    s->lookups = oh__pool_new(alloc, sizeof(uint64_t), contexts, OH__TAG_LOOKUP);
     s->pings = oh__pool_new(alloc, sizeof(struct oh__ping), PINGS_MAX, OH__TAG_PING);
     s->wheel = oh__wheel_new(alloc, now);
     options_of(options, &ep);
     ep.alloc = alloc;
-    if (!s->out || !s->blocks || !s->contexts || !s->pings || !s->wheel ||
+    if (!s->out || !s->blocks || !s->contexts || !s->lookups || !s->pings || !s->wheel ||
         oh_endpoint_new(&ep, now, &s->ep) != OH_OK) {
         oh__serve_free(s);
         return OH_E_NOMEM;
@@ -76,6 +77,7 @@ void oh__serve_free(struct oh__serve *s)
     oh__contexts_done(s);
     oh_endpoint_free(s->ep);
     oh__pool_free(s->contexts);
+    oh__pool_free(s->lookups);
     oh__pool_free(s->pings);
     oh__wheel_free(s->wheel);
     if (s->blocks)

@@ -253,6 +253,77 @@ static void max_breadth_is_a_budget(void **state)
     assert_int_equal(phone_requests(&p, 1, "INVITE"), 0);
 }
 
+/* Class: a budget that keeps somebody waiting for ever. The one phone that rings is looked at every
+ * second; the other one has its turn all the same when the ring time is over. */
+static void small_budget_moves_on(void **state)
+{
+    (void)state;
+    phone_register(&p, 1, "102", "");
+    phone_register(&p, 2, "102", "");
+    phone_invite(&p, "mb6", "102", "Max-Breadth: 1\n");
+    unsigned first = phone_requests(&p, 1, "INVITE") ? 1 : 2, second = 3 - first;
+
+    phone_reply(&p, first, "INVITE", 180, "");
+    harness_advance(&p.h, 29 * S);
+    assert_int_equal(phone_requests(&p, first, "CANCEL"), 0);
+    harness_advance(&p.h, 2 * S);
+    assert_int_equal(phone_requests(&p, first, "CANCEL"), 1);
+    assert_int_equal(phone_requests(&p, second, "INVITE"), 0);
+    phone_reply(&p, first, "INVITE", 487, "");
+    assert_int_equal(phone_requests(&p, second, "INVITE"), 1);
+    phone_reply(&p, second, "INVITE", 200, "");
+    phone_got_status(&p, 0, 200);
+}
+
+/* PRX-038 for a phone that comes late: its group has its turn after the ring time, too. */
+static void late_group_has_its_turn(void **state)
+{
+    (void)state;
+    phone_register(&p, 1, "102", "");
+    phone_invite(&p, "late-q", "102", "");
+    phone_reply(&p, 1, "INVITE", 180, "");
+    harness_advance(&p.h, 10 * S);
+    phone_register(&p, 2, "102", ";q=0.5");
+    harness_advance(&p.h, 25 * S);
+    assert_int_equal(phone_requests(&p, 1, "CANCEL"), 0);
+    assert_int_equal(phone_requests(&p, 2, "INVITE"), 0);
+    harness_advance(&p.h, 10 * S);
+    assert_int_equal(phone_requests(&p, 1, "CANCEL"), 1);
+    assert_int_equal(phone_requests(&p, 2, "INVITE"), 1);
+    phone_reply(&p, 2, "INVITE", 200, "");
+    phone_got_status(&p, 0, 200);
+}
+
+/* Class: an answer to somebody else's question. A name that was given up is answered late, while
+ * another one is looked up; and each look-up has its own time. */
+static void late_answer_is_for_nobody(void **state)
+{
+    struct oh_addr one = harness_addr("198.51.100.1:0"), two = harness_addr("198.51.100.2:0");
+
+    (void)state;
+    phone_register(&p, 1, "102", "");
+    phone_request(&p, "MESSAGE", "names", "sip:102@example.test", "");
+    phone_reply(&p, 1, "MESSAGE", 302, "Contact: <sip:a@one.test>, <sip:b@two.test>;q=0.5\n");
+    assert_int_equal(p.h.resolves_n, 1);
+    assert_string_equal(p.h.resolves[0].host, "one.test");
+    harness_advance(&p.h, 9 * S);
+    assert_int_equal(p.h.resolves_n, 2);
+    assert_string_equal(p.h.resolves[1].host, "two.test");
+    uint64_t first = p.h.resolves[0].ticket, second = p.h.resolves[1].ticket;
+
+    assert_true(first != second);
+    harness_clear(&p.h);
+    harness_answer(&p.h, first, OH_OK, &one, 1);
+    assert_int_equal(p.h.sends_n, 0);
+    harness_advance(&p.h, 13 * S);
+    harness_clear(&p.h);
+    harness_answer(&p.h, second, OH_OK, &two, 1);
+    assert_int_equal(p.h.sends_n, 1);
+    assert_int_equal(p.h.sends[0].flow.peer.ip[3], 2);
+    harness_answer(&p.h, second, OH_OK, &one, 1);
+    assert_int_equal(p.h.sends_n, 1);
+}
+
 /* PRX-013: one branch for one URI, however often it is registered. */
 static void no_target_twice(void **state)
 {
@@ -556,6 +627,9 @@ int main(void)
         T(decline_waits_for_the_others),
         T(groups_by_q),
         T(max_breadth_is_a_budget),
+        T(small_budget_moves_on),
+        T(late_group_has_its_turn),
+        T(late_answer_is_for_nobody),
         T(no_target_twice),
         T(late_fork),
         T(cancel_before_ringing),
