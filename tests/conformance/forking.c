@@ -416,8 +416,8 @@ static void challenges_of_all(struct world *w)
 {
     static const char *const rows[] = {
         "WWW-Authenticate: Digest  realm=\"one\", nonce=\"1\"\n",
-        "Proxy-Authenticate: Digest realm=\"two\", nonce=\"2\", algorithm=SHA-256\n"
-        "Proxy-Authenticate: Digest realm=\"two\", nonce=\"2\", algorithm=MD5\n",
+        ("Proxy-Authenticate: Digest realm=\"two\", nonce=\"2\", algorithm=SHA-256\n"
+         "Proxy-Authenticate: Digest realm=\"two\", nonce=\"2\", algorithm=MD5\n"),
         "Proxy-Authenticate: Digest realm=\"three\", nonce=\"3\"\n"};
     struct fork f;
     const struct oh_msg *m;
