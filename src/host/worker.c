@@ -71,6 +71,13 @@ void oh__worker_take(struct oh__worker *w, struct oh__serve *serve)
     }
 }
 
+/* One thread writes, others only read: no locked instruction is needed. */
+static void count(_Atomic uint64_t *n)
+{
+    atomic_store_explicit(n, atomic_load_explicit(n, memory_order_relaxed) + 1,
+                          memory_order_relaxed);
+}
+
 /* Ends a visit to a shard: what it wants to send, when to look again. Releases the lock. */
 static void leave(struct oh__worker *w, unsigned shard)
 {
@@ -92,17 +99,17 @@ static struct oh__serve *visit(struct oh__worker *w, unsigned shard)
 static void on_message(struct oh__worker *w, const struct oh_flow *flow, struct oh_msg *msg,
                        int parsed, const struct oh_fault *fault)
 {
-    atomic_fetch_add_explicit(&w->rx_messages, 1, memory_order_relaxed);
+    count(&w->rx_messages);
     int shard = oh__serve_shard_of(&w->host->shared, msg, OH__SHARDS);
 
     if (shard < 0) {
-        atomic_fetch_add_explicit(&w->rx_stray, 1, memory_order_relaxed);
+        count(&w->rx_stray);
         return;
     }
     struct oh__serve *serve = visit(w, (unsigned)shard);
 
     if (oh__serve_input(serve, &w->env, flow, msg, parsed, fault) != OH_OK)
-        atomic_fetch_add_explicit(&w->rx_bad, 1, memory_order_relaxed);
+        count(&w->rx_bad);
     leave(w, (unsigned)shard);
 }
 
@@ -179,7 +186,7 @@ static void commit(struct oh__worker *w)
     if (oh__journal_pending(w->journal) && oh__journal_commit(w->journal) != OH_OK) {
         unsigned lost = oh__held_drop(w->held);
 
-        atomic_fetch_add_explicit(&w->commit_failures, 1, memory_order_relaxed);
+        count(&w->commit_failures);
         oh__log_say(
             w->host->log, OH__LOG_ERROR, "store-failed",
             "bindings could not be written, %u registrations were not acknowledged: check the disk "
