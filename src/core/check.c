@@ -39,6 +39,7 @@ static void check_live(const struct oh__txn *t)
     RULE(live->txn == t);
     RULE(oh__timer_armed(&live->timer) == (at != OH__NEVER));
     RULE(at == OH__NEVER || live->timer.at == at);
+    /* A client at work can always repeat its request, or make an ACK or CANCEL of it. */
     RULE(t->machine != OH__MACHINE_ICT || t->kept);
     RULE(t->machine != OH__MACHINE_NICT || t->kept);
 }
@@ -99,6 +100,7 @@ void oh_endpoint_check(const struct oh_endpoint *ep)
         working += !t->completed;
         listed += t->listed;
     }
+    /* Nothing is lost and nothing is counted twice: all records are at work or completed. */
     RULE(working == ep->in_flight);
     RULE(working + ep->stats.completed == oh__pool_live(ep->pool));
     RULE(listed == ep->table.n);

@@ -223,6 +223,7 @@ void oh__put_event(struct oh_endpoint *ep, enum oh_output_kind kind, const struc
         e->out.flow = *flow;
     if (!t)
         return;
+    /* The values and not the transaction, which may have ended by the time this is taken. */
     e->out.user = t->user;
     if (client) {
         e->out.client = t->handle;

@@ -38,6 +38,7 @@ static void describe(struct oh_endpoint *ep, struct oh__txn *t, const struct oh_
     t->legacy = legacy;
     oh_reply_flow(&request->via, flow, &back);
     oh__txn_set_flow(t, &back);
+    /* Kept for the day when the connection is gone: see oh__server_reroute. */
     t->sent_by_port = request->via.port;
     if (t->sent_by_port == 0)
         t->sent_by_port = secure ? 5061 : 5060;
@@ -174,6 +175,8 @@ void oh__server_reroute(struct oh_endpoint *ep, struct oh__txn *t)
         return;
     /* Whoever sends next opens or finds a connection to the address below. */
     t->flow_id = 0;
+    /* The source port of a stream is the client's and nobody listens there; sent-by is where it
+     * does. */
     t->peer.port = t->sent_by_port;
     if (!t->tag_only)
         oh__txn_resend(ep, t);

@@ -3,6 +3,13 @@
  * a shard belongs to whoever holds its lock; a worker's fields to its thread;
  * the store's accounts to the control thread (the main thread); the tables in
  * `shared` lock themselves.
+ *
+ * Locks are taken in one order: a shard's; under it those of a table of
+ * `shared`, one stripe at a time; under a stripe of the location table the
+ * store's, when a journal needs another segment. The log, the table of
+ * connections and the mailboxes of net come last and take no other. Nobody ever
+ * holds two shards, and nobody waits for a peer or a condition while he holds
+ * one.
  */
 #ifndef OH_HOST_PROCESS_H
 #define OH_HOST_PROCESS_H

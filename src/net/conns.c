@@ -164,6 +164,7 @@ static int enter(struct oh__conns *c, unsigned worker, uint8_t transport,
 
     if (!e)
         return OH_E_FULL;
+    /* Never 0, which means "no connection yet" in a flow. */
     e->id = ++c->next_id << OH__WORKER_BITS | worker;
     e->handle = handle;
     e->peer = *peer;
@@ -206,8 +207,7 @@ int oh__conns_open(struct oh__conns *conns, unsigned worker, uint8_t transport,
 
     pthread_mutex_lock(&conns->lock);
     e = conns->by_peer[bucket_of(conns, peer, transport)];
-    while (e && !(e->transport == transport && oh_addr_eq(&e->peer, peer) &&
-                  e->peer.scope == peer->scope))
+    while (e && !(e->transport == transport && oh_addr_eq(&e->peer, peer)))
         e = e->next;
     is_new = !e;
     if (is_new)

@@ -128,6 +128,7 @@ static int open_channel(struct oh__dns *dns)
                                    .tries = QUERY_TRIES,
                                    .sock_state_cb = socket_state,
                                    .sock_state_cb_data = dns};
+    /* No search domains: a host in a URI is what it says, whatever /etc/resolv.conf would add. */
     int mask = ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB;
 
     pthread_once(&library_once, library_init);
@@ -224,6 +225,7 @@ static void forget(struct oh__dns *dns, struct name *name)
 /* Makes room for one name; false when all names are in use. */
 static bool evict(struct oh__dns *dns)
 {
+    /* The least recently used one that nobody holds; those in flight are soon over. */
     for (struct name *name = dns->oldest; name; name = name->newer) {
         if (name->is_in_flight || name->queries > 0 || name->untaken > 0)
             continue;
@@ -267,6 +269,8 @@ static struct name *name_of(struct oh__dns *dns, struct oh_span text)
 /* Hands the answer to everybody who waits. */
 static void answer(struct oh__dns *dns, struct name *name)
 {
+    /* Only queued: the caller may be in the middle of oh__dns_resolve, and must not be called back.
+     */
     struct waiter *w;
 
     while ((w = name->waiters) != NULL) {
@@ -306,6 +310,8 @@ static uint32_t at_most(uint32_t value, uint32_t most)
 /* How long the result may be used, in seconds. */
 static uint32_t lifetime(const struct name *name)
 {
+    /* A good answer of one family alone is asked for again soon: the other may only have been late.
+     */
     uint32_t ttl = name->result == OH_OK ? TTL_MOST : TTL_NEGATIVE;
 
     for (unsigned i = 0; i < FAMILIES; i++) {
@@ -392,6 +398,7 @@ static void on_reply(void *arg, int status, int timeouts, unsigned char *p, int 
     struct name *name = q->name;
     unsigned half = q->half;
     struct half *h = &name->halves[half];
+    /* The look-up may have been concluded without this answer, and even have begun anew. */
     bool late = !name->is_in_flight || q->round != name->round;
     bool all = true;
 

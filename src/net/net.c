@@ -373,6 +373,7 @@ int oh__net_wait(struct oh__net *net, uint64_t deadline)
     all_sent = oh__udp_flush(net->udp);
     net->now = oh__clock_now();
     n = poll_until(net, events, wake_time(net, deadline, all_sent));
+    /* A debugger or a stop signal interrupts; timers are looked at all the same. */
     if (n < 0 && errno != EINTR)
         return OH_E_IO;
     net->now = oh__clock_now();

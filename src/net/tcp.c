@@ -198,6 +198,7 @@ void oh__conn_arm(struct oh__tcp *tcp, struct oh__conn *c)
     uint64_t at = earlier(earlier(c->message_at, c->stall_at),
                           earlier(c->state_at, idle_at(tcp, c)));
 
+    /* Never later, see above: the timer finds out for itself that it came too early. */
     if (at != OH__NEVER && (!oh__timer_armed(&c->alarm.timer) || at < c->alarm.timer.at))
         oh__wheel_set(tcp->net->wheel, &c->alarm.timer, at);
 }
@@ -226,6 +227,7 @@ void oh__conn_kill(struct oh__tcp *tcp, struct oh__conn *c, int result)
 {
     if (c->state == OH__CONN_DEAD)
         return;
+    /* The state first: what follows may come back here. */
     c->state = OH__CONN_DEAD;
     leave_tables(tcp, c);
     oh__loop_remove(tcp->net, c->fd);

@@ -114,6 +114,8 @@ int oh__address_decode_tag(struct oh_span text, struct oh_address *a, struct oh_
     p = address_skip(p, end, a, &why);
     if (why)
         return oh__fail(fault, OH_E_SYNTAX, (size_t)(p - text.p), why);
+    /* Parameters are checked here although few will look at them: a tag that is there twice must be
+     * found before anybody took one of the two. */
     p = oh__skip_lws(p, end);
     a->params = oh_span(p, (size_t)(end - p));
     if (p == end)
@@ -158,6 +160,7 @@ static bool plain(struct oh_span display)
 
 void oh_address_put(struct oh_buf *out, struct oh_span display, struct oh_span uri)
 {
+    /* Always with brackets: without them the URI's parameters would become the header's. */
     if (display.n) {
         if (plain(display))
             oh_buf_span(out, display);

@@ -47,6 +47,7 @@ size_t oh_hash_size(enum oh_hash h)
 
 struct oh_algorithm oh_algorithm_of(struct oh_span token)
 {
+    /* A challenge that names none means MD5 (RFC 7616 3.3). */
     if (token.n == 0)
         return algorithms[0].algorithm;
     for (size_t i = 0; i < ALGORITHMS; i++) {

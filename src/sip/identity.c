@@ -63,6 +63,7 @@ int oh_identity_decode(struct oh_span value, struct oh_identity *out, struct oh_
     struct oh_span rest = value;
 
     oh__lex_lws(&rest);
+    /* The older Identity signed other things, so it must not be taken for a broken new one. */
     if (oh__at(rest, '"'))
         return oh__fail(fault, OH_E_UNSUPPORTED, 0, "a quoted digest as in RFC 4474");
     while (i.digest.n < rest.n && is_digest(rest.p[i.digest.n]))
@@ -80,6 +81,7 @@ int oh_identity_decode(struct oh_span value, struct oh_identity *out, struct oh_
         if (rc != OH_OK)
             return oh__fail(fault, rc, (size_t)(at - value.p), oh__params_why(rc));
     }
+    /* Nobody can verify a signature without knowing whose (RFC 8224 4). */
     if (!i.info.n)
         return oh__fail(fault, OH_E_ABSENT, 0, "an identity without info");
     *out = i;

@@ -123,6 +123,7 @@ int oh_msg_number(const struct oh_msg *m, enum oh_header_id id, uint32_t *out)
     /* Parameters, or the comment that Retry-After may have. */
     if (rest.n && *rest.p != ';' && *rest.p != '(')
         return OH_E_SYNTAX;
+    /* As large as it gets, not as its low bits (RFC 3261 20.19). */
     *out = v > UINT32_MAX ? UINT32_MAX : (uint32_t)v;
     return OH_OK;
 }

@@ -132,6 +132,7 @@ int oh__store_backup(struct oh__store *store, const char *to_dir,
 
     if (rc != OH_OK)
         return rc;
+    /* An empty directory of that name may go: people make it before they call us. */
     if (access(to, F_OK) == 0 && rmdir(to) != 0) {
         oh__why(why, "%s is there already: name a new directory for the backup", to);
         return OH_E_DUPLICATE;
@@ -269,6 +270,7 @@ int oh__store_restore(const char *from_dir, const char *state_dir, char why[OH__
         rc = open_backup(from_dir, &backup, why);
     if (rc != OH_OK)
         return rc;
+    /* Without a lock of its own the old state could be written to while it is moved away. */
     state_fd = open(state, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (state_fd >= 0)
         rc = oh__files_lock(state_fd, state, false, &lock, why);

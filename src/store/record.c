@@ -74,6 +74,7 @@ int oh__record_get(struct oh_span bytes, uint32_t seed, struct oh__record *out, 
         return OH_E_CORRUPT;
     if (get32(bytes.p) != oh__crc32c(seed, bytes.p + 4, OH__RECORD_HEAD - 4))
         return OH_E_CORRUPT;
+    /* The head is good, so its size can be believed. */
     if (bytes.n < padded(n))
         return OH_E_INCOMPLETE;
     if (get32(bytes.p + 4) != oh__crc32c(seed, bytes.p + OH__RECORD_HEAD, n - OH__RECORD_HEAD))
@@ -151,6 +152,7 @@ static int refill(struct oh__scan *s)
     if (rc != OH_OK)
         return rc;
     s->n += got;
+    /* Less than asked for comes only at the end: oh__files_read goes on after an interruption. */
     s->ended = s->n < WINDOW;
     return OH_OK;
 }

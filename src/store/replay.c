@@ -196,6 +196,7 @@ int oh__store_replay(struct oh__store *store,
         r.floor = rc == OH_OK ? head.floor : 0;
         rc = replay_segments(&r);
     }
+    /* Last, and only what no journal has had: see above. */
     if (rc == OH_OK && fd >= 0)
         rc = replay_snapshot(&r, fd, &head);
     if (fd >= 0)
@@ -206,6 +207,7 @@ int oh__store_replay(struct oh__store *store,
     if (rc != OH_OK)
         return rc;
     pthread_mutex_lock(&store->lock);
+    /* From now on the table holds all there is, and a snapshot of it may replace the files. */
     store->replayed = true;
     store->suspect = r.damaged_files > 0; /* a new snapshot leaves the damage behind */
     pthread_mutex_unlock(&store->lock);

@@ -49,6 +49,7 @@ static int add(struct writer *w, const struct oh__record *r)
 
     if (size == 0)
         return OH_E_LIMIT;
+    /* A record always fits into an empty buffer, which is four times as large as the largest. */
     if (size > WRITE_BYTES - w->n && (rc = write_out(w)) != OH_OK)
         return rc;
     oh__record_put(w->buf + w->n, w->seed, r);
@@ -191,6 +192,7 @@ int oh__store_compact(struct oh__store *store,
         return OH_OK;
     if (store->read_only)
         return OH_E_STATE;
+    /* Journals first: they refuse registrations until they are revived. */
     rc = revive(store);
     if (oh__segments_sync(store) != OH_OK) {
         /* The system may have dropped what it could not write, and would not say so again. */
