@@ -161,18 +161,20 @@ static const struct oh__settings_domain *domain_of(struct oh__serve *s, const st
                                                    const struct oh_uri *uri)
 {
     const struct oh__settings *settings = s->env->settings;
-    const struct oh__settings_domain *main_domain = oh__settings_main(settings);
 
     if (uri->scheme == OH_SCHEME_TEL)
-        return main_domain;
+        return oh__settings_main(settings);
     if (uri->scheme == OH_SCHEME_OTHER)
         return NULL;
-    bool is_us = oh__settings_is_us(settings, uri->host, uri->port, &flow->local);
     const struct oh__settings_domain *d = oh__settings_domain(settings, uri->host);
 
-    if (d && (uri->port == 0 || is_us))
+    /* The usual URI names a domain and no port: nothing more needs to be asked. A port may be that
+     * of somebody else's server on the same host. */
+    if (d && uri->port == 0)
         return d;
-    return is_us ? main_domain : NULL;
+    if (!oh__settings_is_us(settings, uri->host, uri->port, &flow->local))
+        return NULL;
+    return d ? d : oh__settings_main(settings);
 }
 
 /* The digits of a tel number, without visual separators (RFC 3966 5.1.1). */
@@ -220,19 +222,9 @@ bool oh__role_find(struct oh__serve *s, struct oh__request *rq)
 {
     const struct oh_msg *m = rq->msg;
     struct oh__named named;
-    struct oh_fault fault;
 
     rq->uri_text = m->uri;
-    if (oh_uri_parse(m->uri, &rq->uri, &fault) != OH_OK) {
-        oh__refuse(
-            s, rq,
-            &(struct oh__refusal){.code = 400,
-                                  .reason = "Bad Request-URI",
-                                  .why = oh__say(s, "the Request-URI is malformed: %s", fault.why),
-                                  .fix = "check the number or address that was dialled",
-                                  .kind = OH__DECISION_MESSAGE_BAD});
-        return false;
-    }
+    rq->uri = m->request_uri; /* one that cannot be read was answered by the endpoint */
     rq->trusted = s->env->settings->no_auth ||
                   oh__settings_trusted(s->env->settings, &rq->flow.peer);
     if (!undo_strict(s, rq) || !pop_routes(s, rq))

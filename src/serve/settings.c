@@ -42,8 +42,11 @@ static bool host_is(const struct host *h, const char *text)
 {
     struct oh_addr addr;
 
+    /* Also an address is usually spelled as it was configured, and then needs no reading. */
+    if (oh_span_ieq(h->name, oh_span_str(text)))
+        return true;
     if (h->addr.family == OH_FAMILY_NONE)
-        return oh_span_ieq(h->name, oh_span_str(text));
+        return false;
     return oh_addr_parse(oh_span_str(text), &addr) == OH_OK && oh_addr_same_host(&h->addr, &addr);
 }
 
