@@ -69,6 +69,10 @@ static const struct oh__option USER_IMPORT[] = {
     {"check", NULL, "only check the file; change nothing", 0},
     {NULL, NULL, NULL, 0}};
 
+static const struct oh__option CHECK[] = {
+    {"reference", NULL, "instead: print the reference of all settings (docs/configuration.md)", 0},
+    {NULL, NULL, NULL, 0}};
+
 static const struct oh__option PHONES[] = {{"tried", NULL, "only those who tried and failed", 0},
                                            {NULL, NULL, NULL, 0}};
 
@@ -95,7 +99,7 @@ const struct oh__command oh__commands[] = {
      "offhook serve --listen udp:127.0.0.1:5060 --no-auth\n",
      0, 1, false, oh__cmd_serve, NULL},
     {"check", "FILE", "check a configuration file",
-     "Reports every problem with line and column, and changes nothing.", NONE,
+     "Reports every problem with line and column, and changes nothing.", CHECK,
      "offhook check /etc/offhook/office.lua\n"
      "offhook check -o json office.lua\n",
      0, 1, true, NULL, oh__cmd_check},

@@ -8,7 +8,9 @@
 #include "cmd/cmd.h"
 #include "cmd/output.h"
 
-#define WIDTH 88
+#define WIDTH 80
+
+#define MANY_TIMES "; may be given several times"
 
 /* Breaks a text at blanks into lines of at most WIDTH columns behind an indent. */
 static void wrap(FILE *to, const char *text, size_t indent)
@@ -46,17 +48,19 @@ static void option_text(const struct oh__option *o, char *out, size_t cap)
 
 static void print_options(FILE *to, const struct oh__option *o)
 {
-    char text[80];
+    char text[80], words[256];
 
     for (; o && o->name; o++) {
         if (o->flags & OH__OPTION_SECRET)
             continue;
         option_text(o, text, sizeof text);
+        snprintf(words, sizeof words, "%s%s", o->help,
+                 o->flags & OH__OPTION_MANY ? MANY_TIMES : "");
         fprintf(to, "  %-24s", text);
         /* A name as long as the column has its words on the next line. */
         if (strlen(text) >= 24)
             fprintf(to, "\n%26s", "");
-        wrap(to, o->help, 26);
+        wrap(to, words, 26);
     }
 }
 
@@ -76,7 +80,7 @@ void oh__help_overview(FILE *to)
           "usage: offhook COMMAND [OPTIONS] [WORDS]\n\n",
           to);
     for (const struct oh__command *c = oh__commands; c->name; c++)
-        fprintf(to, "  %-13s %s\n", c->name, c->help);
+        fprintf(to, "  %-14s %s\n", c->name, c->help);
     fputs("\nStart with `offhook serve`. Every command has --help, with examples.\n"
           "offhook --version tells the version.\n",
           to);
@@ -89,7 +93,7 @@ void oh__help_group(FILE *to, const char *first)
     fprintf(to, "usage: offhook %s COMMAND [OPTIONS] [WORDS]\n\n", first);
     for (const struct oh__command *c = oh__commands; c->name; c++)
         if (strncmp(c->name, first, n) == 0 && c->name[n] == ' ')
-            fprintf(to, "  %-13s %s\n", c->name, c->help);
+            fprintf(to, "  %-14s %s\n", c->name, c->help);
     fprintf(to, "\nEach has --help, with examples.\n");
 }
 
@@ -131,7 +135,7 @@ static void markdown_options(FILE *to, const struct oh__option *o)
         print_cell(to, text);
         fputs("` | ", to);
         print_cell(to, o->help);
-        fputs(o->flags & OH__OPTION_MANY ? "; may be given several times |\n" : " |\n", to);
+        fprintf(to, "%s |\n", o->flags & OH__OPTION_MANY ? MANY_TIMES : "");
     }
 }
 

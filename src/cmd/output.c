@@ -172,14 +172,22 @@ bool oh__sheet_print(struct oh__sheet *t, FILE *to)
         if (w > width[i % t->columns])
             width[i % t->columns] = w;
     }
+    size_t blanks = 0;
+
     for (size_t i = 0; i < t->n; i++) {
         size_t column = i % t->columns, w = oh__width(oh_span_str(t->cells[i]));
 
+        /* Blanks are held back until something follows them: none stand at the end of a line. */
+        if (w) {
+            fprintf(to, "%*s", (int)blanks, "");
+            blanks = 0;
+        }
         oh__paint(to, i < t->columns ? OH__STYLE_DIM : OH__STYLE_PLAIN, t->cells[i]);
-        if (column + 1 == t->columns)
+        blanks += width[column] - w + 2;
+        if (column + 1 == t->columns) {
             fputc('\n', to);
-        else
-            fprintf(to, "%*s", (int)(width[column] - w + 2), "");
+            blanks = 0;
+        }
     }
     drop_cells(t, t->columns);
     return whole;

@@ -13,25 +13,28 @@
 #define STOP_MOST_NS UINT64_C(30000000000) /* a drain gives up after 10 s by itself */
 #define LOOK_MS      50
 
-/* A request without arguments; its reply is printed as JSON, or `words`. */
-static int simple(const struct oh__args *args, const char *command, const char *words)
+static void tell_reloaded(const char *file)
+{
+    oh__puts(stdout, file);
+    printf(" was read again and is in force.\n");
+}
+
+int oh__cmd_reload(const struct oh__args *args)
 {
     json_t *reply = NULL;
-    int status = oh__ask(args, json_pack("{s:s}", "command", command), &reply);
+    int status = oh__ask(args, json_pack("{s:s}", "command", "reload"), &reply);
 
     if (status)
         return status;
     if (args->json)
         status = oh__print_json(reply);
+    else if (oh__json_str(reply, "file")[0])
+        tell_reloaded(oh__json_str(reply, "file"));
     else
-        printf("%s\n", words);
+        printf(
+            "This server was started without a configuration file: there was nothing to read.\n");
     json_decref(reply);
     return status;
-}
-
-int oh__cmd_reload(const struct oh__args *args)
-{
-    return simple(args, "reload", "The configuration was read again and is in force.");
 }
 
 /* Waits until the state is free: then the process is done with all it had to write. */
@@ -124,7 +127,7 @@ int oh__cmd_backup(const struct oh__args *args)
     return status;
 }
 
-static int tell_restored(const struct oh__args *args, const char *state)
+static int tell_restored(const struct oh__args *args, const char *state, bool moved)
 {
     json_t *o = json_pack("{s:b,s:i,s:s}", "ok", 1, "schema_version", OH__SCHEMA_VERSION, "state",
                           state);
@@ -135,7 +138,10 @@ static int tell_restored(const struct oh__args *args, const char *state)
     } else {
         printf("The backup is in place in ");
         oh__puts(stdout, state);
-        printf("; what was there before is beside it, with .before-restore-N in its name.\n");
+        printf("%s.\n", moved
+                            ? "; what was there before is beside it, with .before-restore-N in its "
+                              "name"
+                            : "");
     }
     json_decref(o);
     return status;
@@ -147,8 +153,10 @@ int oh__cmd_restore(const struct oh__args *args)
 
     if (!oh__state_dir(args, state, sizeof state))
         return OH__EXIT_REFUSED;
+    bool moved = access(state, F_OK) == 0;
+
     if (oh__offline_restore(args->words[0], state, why) == OH_OK)
-        return tell_restored(args, state);
+        return tell_restored(args, state, moved);
     if (args->json) {
         json_t *o = json_pack("{s:b,s:i,s:i,s:o}", "ok", 0, "schema_version", OH__SCHEMA_VERSION,
                               "exit", OH__EXIT_REFUSED, "error", oh__json_text(oh_span_str(why)));

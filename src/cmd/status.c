@@ -118,20 +118,27 @@ static void print_head(const json_t *s)
     }
 }
 
+static void print_count(const char *before, uint64_t n, const char *what)
+{
+    printf("%s%llu %s%s", before, (unsigned long long)n, what, n == 1 ? "" : "s");
+}
+
 static void print_gauges(const json_t *s)
 {
     char bytes[OH__WORDS_MAX], more[OH__WORDS_MAX];
 
-    printf("\n%llu accounts, %llu phones registered (%s), %llu connections\n",
-           (unsigned long long)oh__json_u64(s, "accounts", 0),
-           (unsigned long long)oh__json_u64(s, "bindings", 0),
-           oh__words_bytes(oh__json_u64(s, "binding_bytes", 0), bytes),
-           (unsigned long long)net_sum(s, "connections"));
-    printf("%llu transactions in flight, %llu completed (%s), %llu requests in progress\n",
-           (unsigned long long)oh__json_u64(s, "transactions_in_flight", 0),
+    printf("\n");
+    print_count("", oh__json_u64(s, "accounts", 0), "account");
+    print_count(", ", oh__json_u64(s, "bindings", 0), "registered phone");
+    printf(" (%s)", oh__words_bytes(oh__json_u64(s, "binding_bytes", 0), bytes));
+    print_count(", ", net_sum(s, "connections"), "connection");
+    printf("\n");
+    print_count("", oh__json_u64(s, "transactions_in_flight", 0), "transaction");
+    printf(" in flight, %llu kept for repetitions (%s)",
            (unsigned long long)oh__json_u64(s, "transactions_completed", 0),
-           oh__words_bytes(oh__json_u64(s, "transaction_bytes", 0), more),
-           (unsigned long long)oh__json_u64(s, "requests_in_progress", 0));
+           oh__words_bytes(oh__json_u64(s, "transaction_bytes", 0), more));
+    print_count(", ", oh__json_u64(s, "requests_in_progress", 0), "request");
+    printf(" in progress\n");
 }
 
 static void print_rates(const json_t *first, const json_t *second)

@@ -225,8 +225,9 @@ static int tell_done(const struct oh__args *args, const struct sums *sums, bool 
     if (only_checked)
         printf("Every line is good; nothing was changed.\n");
     else
-        printf("Imported %llu account(s): %llu new, %llu replaced.\n",
-               (unsigned long long)(sums->added + sums->replaced), (unsigned long long)sums->added,
+        printf("Imported %llu account%s: %llu new, %llu replaced.\n",
+               (unsigned long long)(sums->added + sums->replaced),
+               sums->added + sums->replaced == 1 ? "" : "s", (unsigned long long)sums->added,
                (unsigned long long)sums->replaced);
     if (sums->note)
         oh__fail("note: %s", json_string_value(sums->note));
@@ -249,6 +250,8 @@ static int import(const struct oh__args *args, struct oh__csv_accounts *file)
     bool only_check = oh__arg_given(args, "check");
     int status = OH__EXIT_OK;
 
+    if (file->n == 0)
+        oh__fail("note: there is no account in %s", args->words[0]);
     while (!only_check && status == OH__EXIT_OK && sums.sent < file->n)
         status = send_batch(args, file, &sums);
     if (status == OH__EXIT_OK)

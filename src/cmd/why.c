@@ -24,6 +24,28 @@ static void line_of(const char *head, const char *text)
     printf("\n");
 }
 
+/* A phone with a wrong password tries again and again: those are told once. */
+static bool same(const json_t *a, const json_t *b)
+{
+    static const char *const keys[] = {"event", "account", "target", "why", "from", "call_id"};
+
+    for (unsigned i = 0; i < sizeof keys / sizeof *keys; i++)
+        if (strcmp(oh__json_str(a, keys[i]), oh__json_str(b, keys[i])) != 0)
+            return false;
+    return oh__json_u64(a, "code", 0) == oh__json_u64(b, "code", 0);
+}
+
+static void print_times(size_t times, const json_t *first)
+{
+    char words[OH__WORDS_MAX], text[OH__WORDS_MAX + 48];
+
+    if (times < 2)
+        return;
+    snprintf(text, sizeof text, "%zu, from %s on", times,
+             oh__words_time(oh__json_u64(first, "time_ms", 0), words));
+    line_of("times", text);
+}
+
 static void print_one(const json_t *d)
 {
     const char *account = oh__json_str(d, "account"), *target = oh__json_str(d, "target");
@@ -56,16 +78,19 @@ static void print_one(const json_t *d)
 
 static int print_all(const struct oh__args *args, const json_t *decisions)
 {
-    const json_t *d;
-    size_t i;
+    size_t n = json_array_size(decisions), end;
 
-    json_array_foreach(decisions, i, d)
-    {
+    for (size_t i = 0; i < n; i = end) {
+        const json_t *d = json_array_get(decisions, i);
+
         if (i)
             printf("\n");
         print_one(d);
+        for (end = i + 1; end < n && same(d, json_array_get(decisions, end)); end++)
+            continue;
+        print_times(end - i, json_array_get(decisions, end - 1));
     }
-    if (json_array_size(decisions))
+    if (n)
         return OH__EXIT_OK;
     if (args->words_n) {
         oh__fail("nothing is known about '%s': the server keeps its last 8,192 decisions, and "

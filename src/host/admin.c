@@ -132,6 +132,8 @@ static int match_one(void *ctx, const struct oh__account_row *row)
     struct replaced *r = ctx;
     size_t low = 0, high = r->n;
 
+    if (compare_spans(row->user, r->v[r->n - 1]->account.user) > 0)
+        return 1; /* nobody that comes now can be among them */
     while (low < high && !row->gone_at) {
         size_t mid = low + (high - low) / 2;
         int d = compare_names(row->user, row->domain, &r->v[mid]->account);
@@ -151,7 +153,8 @@ static int match_one(void *ctx, const struct oh__account_row *row)
     return OH_OK;
 }
 
-/* Looks the rows up in the store with one walk. To be ended with unmatch in every case. */
+/* Looks the rows up in the store with one walk, from the first user of theirs to the last. To be
+ * ended with unmatch in every case. */
 static int match(struct oh__admin *admin, const struct oh__admin_row *rows, size_t n,
                  struct replaced *r)
 {
@@ -160,7 +163,11 @@ static int match(struct oh__admin *admin, const struct oh__admin_row *rows, size
     r->kept = oh_alloc_zero(oh_alloc_default(), n + 1, sizeof *r->kept);
     if (!r->v || !r->kept)
         return OH_E_NOMEM;
-    return oh__store_accounts_each(admin->store, match_one, r);
+    if (n == 0)
+        return OH_OK;
+    int rc = oh__store_accounts_from(admin->store, r->v[0]->account.user, OH_LIT(""), match_one, r);
+
+    return rc < 0 ? rc : OH_OK;
 }
 
 static void unmatch(struct replaced *r)
@@ -277,7 +284,9 @@ static int look_at(void *ctx, const struct oh__account_row *row)
 {
     struct search *s = ctx;
 
-    if (!oh_span_eq(row->user, s->user) || !oh_span_ieq(row->domain, s->domain))
+    if (!oh_span_eq(row->user, s->user))
+        return 1; /* all accounts of the user have been seen */
+    if (!oh_span_ieq(row->domain, s->domain))
         return OH_OK;
     memset(s->out, 0, sizeof *s->out);
     copy_text(s->out->user, row->user);
@@ -304,11 +313,11 @@ int oh__admin_get(struct oh__admin *admin, struct oh_span user, struct oh_span d
 
     if (user.n > 255 || domain.n > 255)
         return OH_E_ABSENT;
-    int r = oh__store_accounts_each(admin->store, look_at, &s);
+    int r = oh__store_accounts_from(admin->store, user, OH_LIT(""), look_at, &s);
 
     if (s.found)
         *out = copy;
-    return s.found ? OH_OK : r == OH_OK ? OH_E_ABSENT : r;
+    return s.found ? OH_OK : r < 0 ? r : OH_E_ABSENT;
 }
 
 static int get_live(struct oh__admin *admin, struct oh_span user, struct oh_span domain,
@@ -333,8 +342,11 @@ int oh__admin_find(struct oh__admin *admin, struct oh_span user, struct oh_span 
     oh__admin_complete(admin, &a);
     int r = get_live(admin, user, a.domain, out);
 
-    /* Without a word about the domain, any account that serves all of them will do. */
-    if (r == OH_E_ABSENT && !domain.p && a.domain.n)
+    /* Without a word about the domain, any account that serves all of them will do. Where there are
+     * no domains, what the log and `phones` show behind the @ is the realm: it means the same. */
+    bool any = !domain.p || (!admin->domain[0] && oh_span_ieq(domain, text_of(admin->realm)));
+
+    if (r == OH_E_ABSENT && any && a.domain.n)
         r = get_live(admin, user, OH_LIT(""), out);
     return r;
 }

@@ -74,7 +74,8 @@ int oh__admin_get(struct oh__admin *admin, struct oh_span user, struct oh_span d
 
 /*
  * The account that somebody means by NAME[@DOMAIN]: with a domain that one, without the one of the
- * default domain, or of all domains. OH_OK (live ones only), OH_E_ABSENT, OH_E_IO.
+ * default domain, or of all domains. A server without domains is asked for NAME@REALM, too, as its
+ * log and lists write it. OH_OK (live ones only), OH_E_ABSENT, OH_E_IO.
  */
 int oh__admin_find(struct oh__admin *admin, struct oh_span user, struct oh_span domain,
                    struct oh__account *out);

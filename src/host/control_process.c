@@ -83,6 +83,9 @@ json_t *oh__control_reload(struct oh__host *host, const json_t *request)
 
         reply = oh__control_ok();
         json_object_set_new(reply, "config_version", json_integer(settings->version));
+        json_object_set_new(reply, "file",
+                            host->options->file ? oh__json_text(oh_span_str(host->options->file))
+                                                : json_null());
     } else {
         reply = oh__control_error(9, "the configuration was refused and nothing was changed%s%s",
                                   report->n ? "" : ": ", report->n ? "" : oh_error_text(r));

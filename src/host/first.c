@@ -133,8 +133,9 @@ int oh__first_accounts(struct oh__host *host)
 }
 
 /* Collects the addresses by which a listener is reached: its own, or for a wildcard those of this
- * machine. */
-static unsigned reach(const struct oh_addr *listener, struct oh_addr *out, unsigned max)
+ * machine, which are the loopback ones only when it has no others. */
+static unsigned reach(const struct oh_addr *listener, bool loopback, struct oh_addr *out,
+                      unsigned max)
 {
     struct oh_addr local[ADDRS_MAX];
     unsigned n = 0;
@@ -148,7 +149,7 @@ static unsigned reach(const struct oh_addr *listener, struct oh_addr *out, unsig
     unsigned found = oh__local_addrs(local, ADDRS_MAX);
 
     for (unsigned i = 0; i < found && n < max; i++) {
-        if (local[i].family != listener->family || oh_addr_is_loopback(&local[i]))
+        if (local[i].family != listener->family || oh_addr_is_loopback(&local[i]) != loopback)
             continue;
         out[n] = local[i];
         out[n++].port = listener->port;
@@ -169,19 +170,15 @@ static void print_server(const struct oh_addr *a, bool first)
            oh_addr_is_loopback(a) ? " (this machine only)" : "");
 }
 
-/* The names that a phone can be given as its server: domains, or the addresses that are listened
- * on. */
-static void print_servers(const struct oh__settings *settings)
+/* The addresses that are listened on; returns how many there are to show. */
+static unsigned print_addresses(const struct oh__settings *settings, bool loopback)
 {
     struct oh_addr shown[OH__LISTENERS_MAX + ADDRS_MAX];
     unsigned n = 0;
 
-    printf("    server   ");
-    for (unsigned i = 0; i < settings->domains_n; i++)
-        printf("%s%s", i ? " or " : "", settings->domains[i].name);
-    for (unsigned i = 0; i < settings->listeners_n && settings->domains_n == 0; i++) {
+    for (unsigned i = 0; i < settings->listeners_n; i++) {
         struct oh_addr addrs[ADDRS_MAX];
-        unsigned found = reach(&settings->listeners[i].addr, addrs, ADDRS_MAX);
+        unsigned found = reach(&settings->listeners[i].addr, loopback, addrs, ADDRS_MAX);
 
         for (unsigned k = 0; k < found; k++) {
             unsigned same = 0;
@@ -195,7 +192,36 @@ static void print_servers(const struct oh__settings *settings)
             shown[n++] = addrs[k];
         }
     }
-    printf("\n");
+    return n;
+}
+
+/*
+ * What a phone can be given as its server: domains, or the addresses that are listened on. A domain
+ * that DNS does not know, or a port that is not the usual one, needs the address as well.
+ */
+static void print_servers(const struct oh__settings *settings)
+{
+    printf("    server   ");
+    for (unsigned i = 0; i < settings->domains_n; i++)
+        printf("%s%s", i ? " or " : "", settings->domains[i].name);
+    if (settings->domains_n)
+        printf("\n    proxy    ");
+    if (print_addresses(settings, false) == 0)
+        print_addresses(settings, true);
+    printf("%s\n",
+           settings->domains_n ? "   (\"outbound proxy\": unless the name leads here)" : "");
+}
+
+/* With a configuration file nobody has made accounts, and they may be called anything. */
+static void print_account(const struct oh__host *host)
+{
+    if (oh__accounts_count(host->shared.accounts) == 0)
+        printf("    user     none yet: make the first with `offhook user add 101`\n");
+    else if (host->options->file)
+        printf("    user     one of `offhook user list`\n");
+    else
+        printf("    user     101, or another of `offhook user list`\n");
+    printf("    password the one of that account\n\n");
 }
 
 void oh__first_banner(struct oh__host *host)
@@ -210,11 +236,15 @@ void oh__first_banner(struct oh__host *host)
         printf("%s %.*s:%s", i ? "," : "",
                OH_PRI(oh_transport_param(settings->listeners[i].transport)), text);
     }
-    printf("\nState: %s   %u worker(s)   %u account(s)\n", process->state, host->workers_n,
-           oh__accounts_count(host->shared.accounts));
+    unsigned accounts = oh__accounts_count(host->shared.accounts);
+
+    printf("\nState: %s   %u worker%s   %u account%s\n", process->state, host->workers_n,
+           host->workers_n == 1 ? "" : "s", accounts, accounts == 1 ? "" : "s");
     printf("\nTo connect a phone, enter in its account settings:\n\n");
     print_servers(settings);
-    printf("    user     101\n    password the one of that account\n\n");
+    print_account(host);
+    if (host->options->overrides.state)
+        printf("Other commands find this server with: --state %s\n", process->state);
     printf("See who is registered: offhook phones    Why did a call fail: offhook why    "
            "Stop: Ctrl-C\n");
     if (settings->no_auth)

@@ -5,7 +5,9 @@
  */
 #include "host/offline.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "host/admin.h"
 #include "host/admin_commands.h"
@@ -152,10 +154,30 @@ static int run(struct offline *o, const json_t *request, json_t **reply, char wh
     return r;
 }
 
+/*
+ * A directory that is not there is mostly a misspelt one: a list of nothing, or a backup of
+ * nothing, would hide that. Only who brings accounts along may begin a new state.
+ */
+static bool misspelt(const char *state, const json_t *request)
+{
+    const char *command = oh__json_str(request, "command");
+
+    return access(state, F_OK) != 0 && errno == ENOENT && strcmp(command, "user-add") != 0 &&
+           strcmp(command, "user-import") != 0;
+}
+
 int oh__offline_run(const char *state, const json_t *request, json_t **reply,
                     char why[OH__OFFLINE_WHY])
 {
     struct offline o;
+
+    if (misspelt(state, request)) {
+        snprintf(why, OH__OFFLINE_WHY,
+                 "there is no state directory %s: start a server with `offhook serve`, or name its "
+                 "directory with --state",
+                 state);
+        return OH_E_ABSENT;
+    }
     int r = open_state(&o, state, why);
 
     if (r == OH_OK)
@@ -166,7 +188,16 @@ int oh__offline_run(const char *state, const json_t *request, json_t **reply,
 
 int oh__offline_restore(const char *from, const char *state, char why[OH__OFFLINE_WHY])
 {
-    char text[OH__STORE_WHY] = "";
+    char text[OH__STORE_WHY] = "", database[OH__CONFIG_PATH_MAX + 16];
+
+    snprintf(database, sizeof database, "%s/offhook.db", from);
+    if (access(database, F_OK) != 0 && (errno == ENOENT || errno == ENOTDIR)) {
+        snprintf(why, OH__OFFLINE_WHY,
+                 "%.300s is no backup (it has no offhook.db): name a directory that `offhook "
+                 "backup` has made",
+                 from);
+        return OH_E_ABSENT;
+    }
     int r = oh__store_restore(from, state, text);
 
     if (r != OH_OK)

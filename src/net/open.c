@@ -26,9 +26,11 @@ static void advice(const struct oh__listener *l, int error, char *out, size_t ca
 {
     switch (error) {
     case EADDRINUSE:
-        snprintf(out, cap,
-                 "port %u is in use by another program; find it with: ss -l%snp 'sport = :%u'",
-                 l->addr.port, is_udp(l) ? "u" : "t", l->addr.port);
+        snprintf(
+            out, cap,
+            "port %u is in use by another program, perhaps by a server that runs already; find it "
+            "with: ss -l%snp 'sport = :%u', or listen elsewhere (--listen)",
+            l->addr.port, is_udp(l) ? "u" : "t", l->addr.port);
         return;
     case EACCES:
     case EPERM:

@@ -184,6 +184,9 @@ static void test_passwd_and_set(void **state)
     assert_memory_equal(before.ha1[2], after.ha1[2], 64);
     assert_string_equal(before.name, "");
     assert_int_equal(before.flags, OH__ACCOUNT_BARRED);
+    /* As the log and `phones` write it; another domain is another account. */
+    expect(w, "{'command':'user-passwd','user':'101','domain':'PBX'}", 0);
+    expect(w, "{'command':'user-passwd','user':'101','domain':'example.com'}", 1);
 }
 
 static unsigned bindings(struct world *w, const char *aor)
@@ -297,6 +300,10 @@ static void test_list_pages(void **state)
     reply = run(w, "{'command':'user-list','limit':3,'after':['u2','']}");
     assert_int_equal(json_array_size(json_object_get(reply, "accounts")), 1);
     assert_true(json_is_null(json_object_get(reply, "next")));
+    json_decref(reply);
+    /* An account that was forgotten between two pages loses none of the others. */
+    reply = run(w, "{'command':'user-list','limit':3,'after':['u1-gone','']}");
+    assert_int_equal(json_array_size(json_object_get(reply, "accounts")), 2);
     json_decref(reply);
     reply = run(w, "{'command':'user-list','all':true}");
     assert_int_equal(json_array_size(json_object_get(reply, "accounts")), 5);
