@@ -240,7 +240,7 @@ void oh__put_sent_by(struct oh_buf *b, const struct oh__settings *settings,
                      const struct oh_flow *flow);
 
 /* Writes the key of an address-of-record, "user@domain": user decoded, domain in lower case; blanks
- * and control bytes as %XX. */
+ * , control bytes and % as %XX. */
 void oh__put_aor(struct oh_buf *b, struct oh_span user, struct oh_span domain);
 
 /* Tags of handles: user values of transactions are contexts or pings, tickets are look-ups. */

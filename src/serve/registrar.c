@@ -318,6 +318,8 @@ static bool read_path(struct oh__serve *s, struct oh__request *rq, struct work *
             oh_buf_char(&b, ',');
         put_unfolded(&b, value);
     }
+    if (r == OH_E_ABSENT && b.n > s->env->settings->contact_len_max)
+        return too_much(s, rq, 413, NULL, "the Path is longer than `contact_len_max` allows");
     if (r == OH_E_ABSENT && !b.full) {
         w->path = oh_buf_view(&b);
         return true;

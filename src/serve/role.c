@@ -243,7 +243,8 @@ void oh__put_aor(struct oh_buf *b, struct oh_span user, struct oh_span domain)
     for (size_t i = 0; i < user.n; i++) {
         unsigned char c = (unsigned char)user.p[i];
 
-        if (c > 0x20 && c != 0x7f) {
+        /* '%' itself too, or the users "a b" and "a%20b" would share a key. */
+        if (c > 0x20 && c != 0x7f && c != '%') {
             oh_buf_char(b, (char)c);
             continue;
         }

@@ -424,6 +424,13 @@ static void test_path(void **state)
     assert_int_equal(reg(h, "101", "a", "Path: <sip:p1.test;lr>\nContact: <" PHONE ">\n"), 200);
     assert_int_equal(harness_rows(h, OH_HEADER_PATH), 0);
     assert_int_equal(reg(h, "101", "a", "Path: <sip:p1\nContact: <" PHONE ">\n"), 400);
+    /* What is kept and journaled for a binding has a bound, the Path included. */
+    h->settings->contact_len_max = 40;
+    assert_int_equal(reg(h, "101", "a", "Path: <sip:p1.test;lr>\nContact: <" PHONE ">\n"), 200);
+    assert_int_equal(
+        reg(h, "101", "a",
+            "Path: <sip:p1.test;lr>, <sip:p2.test;lr>, <sip:p3.test;lr>\nContact: <" PHONE ">\n"),
+        413);
 }
 
 /* What a phone behind NAT looks like, on both transports. */
