@@ -249,8 +249,9 @@ static json_t *user_remove(struct oh__admin *admin, const json_t *request)
 /* ---- list ---- */
 
 struct list {
-    struct oh_span after_user, after_domain, domain;
-    bool after, all;
+    struct oh_span after_user, after_domain; /* what the client has seen last; empty: nothing */
+    struct oh_span domain;
+    bool all;
     uint64_t most;
     json_t *accounts, *next;
 };
@@ -271,11 +272,8 @@ static int list_one(void *ctx, const struct oh__account_row *row)
     struct list *l = ctx;
     json_t *o;
 
-    if (l->after) { /* passes over what the client has seen */
-        if (oh_span_eq(row->user, l->after_user) && oh_span_eq(row->domain, l->after_domain))
-            l->after = false;
+    if (oh_span_eq(row->user, l->after_user) && oh_span_eq(row->domain, l->after_domain))
         return OH_OK;
-    }
     if ((row->gone_at && !l->all) || (l->domain.p && !oh_span_ieq(row->domain, l->domain)))
         return OH_OK;
     if (json_array_size(l->accounts) >= l->most) {
@@ -302,13 +300,12 @@ static int list_one(void *ctx, const struct oh__account_row *row)
 
 /*
  * user-list: domain (optional), all (boolean), limit, after ([user, domain] of an earlier reply's
- * "next"). The reply has "accounts" in the order of domain and user, and "next" or null.
+ * "next"). The reply has "accounts" in the order of user and domain, and "next" or null.
  */
 static json_t *user_list(struct oh__admin *admin, const json_t *request)
 {
     const json_t *after = json_object_get(request, "after");
     struct list l = {.domain = oh__json_member(request, "domain"),
-                     .after = json_array_size(after) == 2,
                      .all = json_is_true(json_object_get(request, "all")),
                      .most = oh__json_u64(request, "limit", LIST_MOST),
                      .accounts = json_array()};
@@ -320,7 +317,7 @@ static json_t *user_list(struct oh__admin *admin, const json_t *request)
     l.after_domain = text_of(domain);
     if (l.most == 0 || l.most > LIST_MOST)
         l.most = LIST_MOST;
-    int r = oh__store_accounts_each(admin->store, list_one, &l);
+    int r = oh__store_accounts_from(admin->store, l.after_user, l.after_domain, list_one, &l);
 
     if (r < 0) {
         json_decref(l.accounts);

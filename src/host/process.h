@@ -70,6 +70,7 @@ struct oh__host {
     struct oh__policy_shared *policy_shared;
     struct oh_hasher *hasher; /* of the control thread */
     struct oh__rng rng;       /* of the control thread */
+    uint64_t purge_at;        /* ns: when old tombstones are looked for again; control thread */
     struct oh__shard shards[OH__SHARDS];
     struct oh__worker *workers;
     unsigned workers_n;

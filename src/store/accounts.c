@@ -162,13 +162,15 @@ static struct oh__account_row read_row(sqlite3_stmt *stmt)
     return row;
 }
 
-int oh__store_accounts_each(struct oh__store *store,
+int oh__store_accounts_from(struct oh__store *store, struct oh_span user, struct oh_span domain,
                             int (*visit)(void *ctx, const struct oh__account_row *row), void *ctx)
 {
-    sqlite3_stmt *stmt = store->db.stmt[OH__DB_ACCOUNT_EACH];
+    sqlite3_stmt *stmt = store->db.stmt[OH__DB_ACCOUNT_FROM];
     int rc = OH_OK, step = SQLITE_DONE;
 
     pthread_mutex_lock(&store->db.lock);
+    if (bind_text(stmt, 1, user) != SQLITE_OK || bind_text(stmt, 2, domain) != SQLITE_OK)
+        rc = oh__db_fail(&store->db, "read", NULL);
     while (rc == OH_OK && (step = sqlite3_step(stmt)) == SQLITE_ROW) {
         struct oh__account_row row = read_row(stmt);
 
@@ -177,6 +179,13 @@ int oh__store_accounts_each(struct oh__store *store,
     if (rc == OH_OK && step != SQLITE_DONE)
         rc = oh__db_fail(&store->db, "read", NULL);
     sqlite3_reset(stmt);
+    sqlite3_clear_bindings(stmt);
     pthread_mutex_unlock(&store->db.lock);
     return rc;
+}
+
+int oh__store_accounts_each(struct oh__store *store,
+                            int (*visit)(void *ctx, const struct oh__account_row *row), void *ctx)
+{
+    return oh__store_accounts_from(store, OH_LIT(""), OH_LIT(""), visit, ctx);
 }

@@ -65,7 +65,7 @@ static const char *const texts[OH__DB_STATEMENTS] = {
     "DELETE FROM account WHERE user = ?1 AND domain = ?2",
     "SELECT user, domain, auth_name, realm, ha1_md5, ha1_sha256, ha1_sha512_256, userhash_md5,"
     " userhash_sha256, userhash_sha512_256, name, gone_at, flags FROM account"
-    " ORDER BY domain, user",
+    " WHERE (user, domain) >= (?1, ?2) ORDER BY user, domain", /* the order of the key: no sort */
 };
 
 /* The path for sentences. */

@@ -87,8 +87,16 @@ int oh__store_accounts_put(struct oh__store *store, const struct oh__account_row
 int oh__store_account_remove(struct oh__store *store, struct oh_span user, struct oh_span domain,
                              uint64_t gone_at);
 
-/* Calls visit for every account, tombstones included; spans live during the call, which may not use
- * the store. Stops at the first non-zero return, which it returns. */
+/*
+ * Calls visit for every account from this one on, tombstones included, in the order of user and
+ * then domain, as bytes; two empty texts are the beginning. Costs what is visited, not what is
+ * there, so a page or one user may be read out of a million. Spans live during the call, which may
+ * not use the store. Stops at the first non-zero return, which it returns.
+ */
+int oh__store_accounts_from(struct oh__store *store, struct oh_span user, struct oh_span domain,
+                            int (*visit)(void *ctx, const struct oh__account_row *row), void *ctx);
+
+/* As oh__store_accounts_from with all accounts. */
 int oh__store_accounts_each(struct oh__store *store,
                             int (*visit)(void *ctx, const struct oh__account_row *row), void *ctx);
 

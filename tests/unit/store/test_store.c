@@ -261,6 +261,21 @@ static int stop_at_first(void *ctx, const struct oh__account_row *row)
     return 42;
 }
 
+static int count_account(void *ctx, const struct oh__account_row *row)
+{
+    (void)row;
+    (*(unsigned *)ctx)++;
+    return OH_OK;
+}
+
+static unsigned visits_from(struct oh__store *s, struct oh_span user, struct oh_span domain)
+{
+    unsigned n = 0;
+
+    assert_int_equal(oh__store_accounts_from(s, user, domain, count_account, &n), OH_OK);
+    return n;
+}
+
 static void assert_accounts(struct oh__store *s, const char *text)
 {
     struct listed l = {.n = 0};
@@ -296,8 +311,13 @@ static void accounts(void **state)
     assert_int_equal(oh__store_accounts_put(s, rows, 2, d.why), OH_OK);
     oh__store_close(s);
     s = test_dir_open(&d, 1, 16384);
-    assert_accounts(s, "bob@ 1001 b.test aa/bb/cc '); DROP TABLE account;-- 0 0\n"
-                       "alice@b.test 1001 b.test aa/bb/cc '); DROP TABLE account;-- 0 1\n");
+    assert_accounts(s, "alice@b.test 1001 b.test aa/bb/cc '); DROP TABLE account;-- 0 1\n"
+                       "bob@ 1001 b.test aa/bb/cc '); DROP TABLE account;-- 0 0\n");
+    assert_int_equal(visits_from(s, OH_LIT("alice"), OH_LIT("")), 2);
+    assert_int_equal(visits_from(s, OH_LIT("alice"), OH_LIT("b.test")), 2);
+    assert_int_equal(visits_from(s, OH_LIT("alice"), OH_LIT("c.test")), 1);
+    assert_int_equal(visits_from(s, OH_LIT("bob"), OH_LIT("")), 1);
+    assert_int_equal(visits_from(s, OH_LIT("bobby"), OH_LIT("")), 0);
     assert_int_equal(oh__store_accounts_each(s, stop_at_first, &visits), 42);
     assert_int_equal(visits, 1);
     rows[0].name = OH_LIT("Alice");
