@@ -35,6 +35,18 @@ void oh__admin_complete(const struct oh__admin *admin, struct oh__new_account *a
         a->auth_name = a->user;
 }
 
+bool oh__admin_asks(const struct oh__settings *s, struct oh_span realm)
+{
+    if (!s)
+        return true;
+    if (s->domains_n == 0)
+        return oh_span_ieq(realm, text_of(s->default_domain));
+    for (unsigned i = 0; i < s->domains_n; i++)
+        if (!s->domains[i].alias_of[0] && oh_span_ieq(realm, text_of(s->domains[i].name)))
+            return true;
+    return false;
+}
+
 static int compare_spans(struct oh_span a, struct oh_span b)
 {
     size_t n = a.n < b.n ? a.n : b.n;

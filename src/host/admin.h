@@ -73,6 +73,13 @@ int oh__admin_get(struct oh__admin *admin, struct oh_span user, struct oh_span d
                   struct oh__account *out);
 
 /*
+ * True when the server asks phones for passwords of this realm. The hashes of an account hold for
+ * its realm alone, and that of a server without domains is none of the domains it is given later.
+ * s may be NULL: then nobody knows, and it is true.
+ */
+bool oh__admin_asks(const struct oh__settings *s, struct oh_span realm);
+
+/*
  * The account that somebody means by NAME[@DOMAIN]: with a domain that one, without the one of the
  * default domain, or of all domains. A server without domains is asked for NAME@REALM, too, as its
  * log and lists write it. OH_OK (live ones only), OH_E_ABSENT, OH_E_IO.

@@ -42,16 +42,24 @@ static bool served(const struct oh__settings *s, struct oh_span domain)
     return false;
 }
 
-static void note_domain(const struct oh__admin *admin, struct oh_span domain, json_t *reply)
+static void note_domain(const struct oh__admin *admin, struct oh_span user, struct oh_span domain,
+                        struct oh_span realm, json_t *reply)
 {
-    char text[640];
+    char text[1024];
 
-    if (served(admin->settings, domain))
+    if (!served(admin->settings, domain))
+        snprintf(text, sizeof text,
+                 "this server does not serve the domain %.*s, so no phone can use this account "
+                 "yet: add the domain to `domains` in the configuration (or --domain) and reload",
+                 OH_PRI(oh_span_head(domain, 255)));
+    else if (domain.n == 0 && realm.n && !oh__admin_asks(admin->settings, realm))
+        snprintf(text, sizeof text,
+                 "this server asks for the passwords of its domains, and this account is of the "
+                 "realm %.*s, from before it had any: no phone can use it; make another with "
+                 "`offhook user add %.*s`",
+                 OH_PRI(oh_span_head(realm, 255)), OH_PRI(oh_span_head(user, 255)));
+    else
         return;
-    snprintf(text, sizeof text,
-             "this server does not serve the domain %.*s, so no phone can use this account yet: "
-             "add the domain to `domains` in the configuration (or --domain) and reload",
-             OH_PRI(oh_span_head(domain, 255)));
     json_object_set_new(reply, "note", oh__json_text(text_of(text)));
 }
 
@@ -70,7 +78,8 @@ static json_t *reply_of(const struct oh__admin *admin, const struct oh__account 
     json_object_set_new(reply, "barred", json_boolean(account->flags & OH__ACCOUNT_BARRED));
     if (password.n)
         json_object_set_new(reply, "password", oh__json_text(password));
-    note_domain(admin, text_of(account->domain), reply);
+    note_domain(admin, text_of(account->user), text_of(account->domain), text_of(account->realm),
+                reply);
     return reply;
 }
 
@@ -386,7 +395,8 @@ static json_t *import_rows(struct oh__admin *admin, const struct oh__admin_row *
         json_object_set_new(reply, "added", json_integer((json_int_t)done.added));
         json_object_set_new(reply, "replaced", json_integer((json_int_t)done.replaced));
         for (size_t i = 0; i < n && !json_object_get(reply, "note"); i++)
-            note_domain(admin, rows[i].account.domain, reply);
+            note_domain(admin, rows[i].account.user, rows[i].account.domain, rows[i].account.realm,
+                        reply);
     }
     oh_free(oh_alloc_default(), faults, FAULTS_MAX * sizeof *faults);
     return reply;

@@ -34,9 +34,36 @@ static int secret_of(struct oh__store *store, enum secret which, uint8_t out[16]
     return r == OH_OK ? oh__store_put(store, SECRET_NAMES[which], out, 16) : r;
 }
 
+/* Accounts on their way into the table. */
+struct intake {
+    struct oh__accounts *accounts;
+    const struct oh__settings *settings;
+    unsigned useless; /* their realm is not asked for */
+};
+
 static int take_account(void *ctx, const struct oh__account_row *row)
 {
-    return oh__accounts_put(ctx, row);
+    struct intake *in = ctx;
+
+    if (row->gone_at == 0 && row->domain.n == 0 && !oh__admin_asks(in->settings, row->realm))
+        in->useless++;
+    return oh__accounts_put(in->accounts, row);
+}
+
+/* The accounts of the first start end when the server gets domains: a person must hear of it here,
+ * since each phone by itself only hears that its password is wrong. */
+static int load_accounts(struct oh__host *host)
+{
+    struct intake in = {.accounts = host->shared.accounts,
+                        .settings = oh__config_settings(host->config)};
+    int r = oh__store_accounts_each(host->store, take_account, &in);
+
+    if (r == OH_OK && in.useless)
+        oh__log_say(host->log, OH__LOG_WARN, "accounts-useless",
+                    "%u of the accounts were made before this server had its domains, and no phone "
+                    "can use them: make them again with `offhook user add NAME`",
+                    in.useless);
+    return r;
 }
 
 struct replay {
@@ -124,7 +151,7 @@ int oh__state_open(struct oh__host *host)
 
     if (status)
         return status;
-    int r = oh__store_accounts_each(host->store, take_account, host->shared.accounts);
+    int r = load_accounts(host);
 
     if (r != OH_OK)
         return failed("the accounts could not be read", r);
