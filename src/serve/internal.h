@@ -239,8 +239,8 @@ int oh__token_read(const struct oh__shared *shared, struct oh_span text, struct 
 void oh__put_sent_by(struct oh_buf *b, const struct oh__settings *settings,
                      const struct oh_flow *flow);
 
-/* Writes the key of an address-of-record, "user@domain": user decoded, domain in lower case; blanks
- * , control bytes and % as %XX. */
+/* Writes the key of an address-of-record, "user@domain": user decoded, domain in lower case. What
+ * would not be text (blanks, control bytes) and the percent sign itself stand as %XX. */
 void oh__put_aor(struct oh_buf *b, struct oh_span user, struct oh_span domain);
 
 /* Tags of handles: user values of transactions are contexts or pings, tickets are look-ups. */
