@@ -117,6 +117,27 @@ int oh__files_dir(int at_fd, const char *path, bool make)
     return openat(at_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
+int oh__files_make_above(const char *path)
+{
+    char above[OH__PATH_MAX];
+    size_t n = strlen(path);
+
+    if (n >= sizeof(above)) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    memcpy(above, path, n + 1);
+    for (size_t i = 1; i < n; i++) {
+        if (above[i] != '/')
+            continue;
+        above[i] = '\0';
+        if (mkdir(above, 0700) != 0 && errno != EEXIST)
+            return -1;
+        above[i] = '/';
+    }
+    return 0;
+}
+
 /* Copies bytes from the start of one file to the start of another, and syncs that one. */
 static int copy_bytes(int from, int to)
 {

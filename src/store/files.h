@@ -31,6 +31,10 @@ int oh__files_read(int fd, void *p, size_t n, uint64_t at, size_t *got);
  * errno. */
 int oh__files_dir(int at_fd, const char *path, bool make);
 
+/* Makes the directories above a path, with mode 0700, where they are missing. 0 or -1 with errno.
+ */
+int oh__files_make_above(const char *path);
+
 /* Copies a file into a directory, with mode 0600, and syncs it. OH_OK or a code with errno kept. */
 int oh__files_copy(int from_fd, int to_dir, const char *name);
 

@@ -27,6 +27,10 @@
 static int open_dir(struct oh__store *store, char why[OH__STORE_WHY])
 {
     store->dir_fd = oh__files_dir(AT_FDCWD, store->dir, !store->read_only);
+    /* A fresh home directory has no .local/state. */
+    if (store->dir_fd < 0 && errno == ENOENT && !store->read_only &&
+        oh__files_make_above(store->dir) == 0)
+        store->dir_fd = oh__files_dir(AT_FDCWD, store->dir, true);
     if (store->dir_fd < 0 && errno == ENOENT && store->read_only) {
         oh__why(why, "there is no state directory %s: nothing has been stored there yet",
                 store->dir);

@@ -102,6 +102,21 @@ static void one_owner_at_a_time(void **state)
     test_dir_remove(&d);
 }
 
+/* ~/.local/state/offhook in a home directory that was made a minute ago. */
+static void directories_above_are_made(void **state)
+{
+    struct test_dir d;
+    struct oh__store *s;
+
+    (void)state;
+    test_dir_make(&d);
+    assert_int_equal(open_with(&d, test_dir_path(&d, "home/.local/state"), false, &s), OH_OK);
+    assert_int_equal(mode_of(test_dir_path(&d, "home")), 0700);
+    assert_int_equal(mode_of(test_dir_path(&d, "home/.local")), 0700);
+    oh__store_close(s);
+    test_dir_remove(&d);
+}
+
 static void directories_that_cannot_be_used(void **state)
 {
     struct test_dir d;
@@ -112,10 +127,12 @@ static void directories_that_cannot_be_used(void **state)
     test_dir_make(&d);
     assert_int_equal(open_with(&d, d.state, true, &s), OH_E_ABSENT);
     assert_non_null(strstr(d.why, "there is no state directory"));
-    assert_int_not_equal(open_with(&d, test_dir_path(&d, "no/such/parent"), false, &s), OH_OK);
-    assert_string_not_equal(d.why, "");
+    assert_int_equal(open_with(&d, test_dir_path(&d, "no/such/parent"), true, &s), OH_E_ABSENT);
+    assert_int_not_equal(access(test_dir_path(&d, "no"), F_OK), 0);
     write_file(test_dir_path(&d, "file"), "x", 1);
     assert_int_not_equal(open_with(&d, test_dir_path(&d, "file"), false, &s), OH_OK);
+    assert_non_null(strstr(d.why, "Not a directory"));
+    assert_int_not_equal(open_with(&d, test_dir_path(&d, "file/below/it"), false, &s), OH_OK);
     assert_non_null(strstr(d.why, "Not a directory"));
     /* A state whose bindings' directory is missing may be looked at. */
     oh__store_close(test_dir_open(&d, 1, 16384));
@@ -541,6 +558,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(everything_is_private),
         cmocka_unit_test(one_owner_at_a_time),
+        cmocka_unit_test(directories_above_are_made),
         cmocka_unit_test(directories_that_cannot_be_used),
         cmocka_unit_test(databases_that_cannot_be_used),
         cmocka_unit_test(a_damaged_page),
