@@ -90,8 +90,11 @@ static int refused(const struct oh__args *args, json_t *reply)
     json_array_foreach(json_object_get(reply, "problems"), i, problem)
     {
         oh__puts(stderr, json_string_value(json_object_get(problem, "file")));
-        fprintf(stderr, ":%d:%d: ", (int)json_integer_value(json_object_get(problem, "line")),
-                (int)json_integer_value(json_object_get(problem, "column")));
+        /* A file that cannot be read has no lines. */
+        if (oh__json_u64(problem, "line", 0))
+            fprintf(stderr, ":%llu:%llu", (unsigned long long)oh__json_u64(problem, "line", 0),
+                    (unsigned long long)oh__json_u64(problem, "column", 0));
+        fputs(": ", stderr);
         oh__puts(stderr, json_string_value(json_object_get(problem, "text")));
         fputc('\n', stderr);
     }
