@@ -126,3 +126,12 @@ void oh__mac128(const struct oh__hash_key *key, struct oh_span s, uint8_t out[16
     rounds(&st, 4);
     oh__store64le(out + 8, sum(&st));
 }
+
+bool oh__mac_equal(const uint8_t *a, const uint8_t *b, size_t n)
+{
+    uint8_t differ = 0;
+
+    for (size_t i = 0; i < n; i++)
+        differ |= a[i] ^ b[i];
+    return differ == 0;
+}

@@ -22,6 +22,10 @@ uint64_t oh__hash_fold(const struct oh__hash_key *key, struct oh_span s);
 /* SipHash-2-4 with 128-bit output, used as a short MAC (branches, tags, Record-Route tokens). */
 void oh__mac128(const struct oh__hash_key *key, struct oh_span s, uint8_t out[16]);
 
+/* Compares MACs of n bytes. Looks at all of them, however early they differ: the time that it takes
+ * must not tell how much of a guess was right. */
+bool oh__mac_equal(const uint8_t *a, const uint8_t *b, size_t n);
+
 /* CRC-32C, for records on disk. Start with seed 0; to go on, give the last result as seed. */
 uint32_t oh__crc32c(uint32_t seed, const void *p, size_t n);
 

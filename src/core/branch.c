@@ -13,6 +13,7 @@
  */
 #include "core/internal.h"
 
+#include "base/base32.h"
 #include "base/word.h"
 
 #define COOKIE    "z9hG4bK"
@@ -20,66 +21,11 @@
 #define PLAIN_N   23 /* bytes before the MAC */
 #define MAC_N     8
 #define SEALED_N  (PLAIN_N + MAC_N)
-#define DIGITS_N  ((SEALED_N * 8 + 4) / 5)
+#define DIGITS_N  OH__BASE32_SIZE(SEALED_N)
 #define NONCE_MAX ((UINT64_C(1) << 48) - 1)
 
 _Static_assert(COOKIE_N + DIGITS_N <= OH_BRANCH_MAX, "a branch has room");
 _Static_assert(MAC_N == sizeof(uint64_t), "the MAC is compared as one word");
-
-static const char digits[] = "abcdefghijklmnopqrstuvwxyz234567";
-
-size_t oh__base32(char *out, const uint8_t *bytes, size_t n)
-{
-    uint32_t bits = 0;
-    unsigned have = 0;
-    size_t len = 0;
-
-    for (size_t i = 0; i < n; i++) {
-        bits = bits << 8 | bytes[i];
-        for (have += 8; have >= 5; have -= 5)
-            out[len++] = digits[bits >> (have - 5) & 31];
-    }
-    if (have)
-        out[len++] = digits[bits << (5 - have) & 31];
-    return len;
-}
-
-/* The value of a digit, or -1. */
-static int digit_value(char c)
-{
-    unsigned char u = oh__fold(c);
-
-    if (u >= 'a' && u <= 'z')
-        return u - 'a';
-    if (u >= '2' && u <= '7')
-        return u - '2' + 26;
-    return -1;
-}
-
-/* Reads exactly n bytes; false when the digits are not those that oh__base32 writes for n bytes. */
-static bool from_base32(struct oh_span text, uint8_t *out, size_t n)
-{
-    uint32_t bits = 0;
-    unsigned have = 0;
-    size_t len = 0;
-
-    if (text.n != (n * 8 + 4) / 5)
-        return false;
-    for (size_t i = 0; i < text.n; i++) {
-        int v = digit_value(text.p[i]);
-
-        if (v < 0)
-            return false;
-        bits = bits << 5 | (uint32_t)v;
-        have += 5;
-        if (have >= 8) {
-            have -= 8;
-            out[len++] = (uint8_t)(bits >> have);
-        }
-    }
-    /* The bits that are left over are zeros, so that a branch has one form only. */
-    return (bits & ((1u << have) - 1)) == 0;
-}
 
 struct oh__hash_key oh__key_of_bytes(const uint8_t bytes[16])
 {
@@ -109,7 +55,7 @@ size_t oh__branch_put(const struct oh__hash_key *secret, const struct oh__branch
     memcpy(sealed + 17, nonce, 6);
     seal(secret, sealed, sealed + PLAIN_N);
     memcpy(out, COOKIE, COOKIE_N);
-    return COOKIE_N + oh__base32(out + COOKIE_N, sealed, SEALED_N);
+    return COOKIE_N + oh__base32_put(out + COOKIE_N, sealed, SEALED_N);
 }
 
 bool oh__branch_get(const struct oh__hash_key *secret, struct oh_span text, struct oh__branch *out)
@@ -117,7 +63,7 @@ bool oh__branch_get(const struct oh__hash_key *secret, struct oh_span text, stru
     uint8_t sealed[SEALED_N], mac[16], nonce[8] = {0};
 
     if (!oh_span_ieq(oh_span_head(text, COOKIE_N), OH_LIT(COOKIE)) ||
-        !from_base32(oh_span_from(text, COOKIE_N), sealed, SEALED_N))
+        oh__base32_get(oh_span_from(text, COOKIE_N), sealed, SEALED_N) != SEALED_N)
         return false;
     seal(secret, sealed, mac);
     /* As one word: a comparison that ends early would tell how much of a guess was right. */

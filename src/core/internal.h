@@ -395,9 +395,6 @@ size_t oh__branch_put(const struct oh__hash_key *secret, const struct oh__branch
 /* Reads one back; false for one that we did not write. */
 bool oh__branch_get(const struct oh__hash_key *secret, struct oh_span text, struct oh__branch *out);
 
-/* Writes bytes in base 32 with lower-case letters; returns the number of digits. */
-size_t oh__base32(char *out, const uint8_t *bytes, size_t n);
-
 /* The two words of a key of 16 bytes. */
 struct oh__hash_key oh__key_of_bytes(const uint8_t bytes[16]);
 

@@ -8,6 +8,8 @@
  */
 #include "core/internal.h"
 
+#include "base/base32.h"
+
 /* Bytes of a tag before they become text: 96 bits, 20 digits. */
 #define TAG_BYTES 12
 
@@ -35,7 +37,7 @@ size_t oh_stateless_tag(const struct oh_endpoint *ep, const struct oh_msg *reque
     oh__mac128(&ep->secret, request->via.text, parts + 33);
     memcpy(parts + 49, &request->cseq, 4);
     oh__mac128(&ep->secret, oh_span((const char *)parts, sizeof(parts)), mac);
-    return oh__base32(out, mac, TAG_BYTES);
+    return oh__base32_put(out, mac, TAG_BYTES);
 }
 
 size_t oh_new_tag(struct oh_endpoint *ep, char out[OH_TAG_MAX])
@@ -43,7 +45,7 @@ size_t oh_new_tag(struct oh_endpoint *ep, char out[OH_TAG_MAX])
     uint8_t bytes[TAG_BYTES];
 
     oh__rng_bytes(&ep->rng, bytes, sizeof(bytes));
-    return oh__base32(out, bytes, sizeof(bytes));
+    return oh__base32_put(out, bytes, sizeof(bytes));
 }
 
 int oh__build_reply(struct oh_endpoint *ep, const struct oh_msg *request,

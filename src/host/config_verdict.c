@@ -12,6 +12,7 @@
 
 #include "host/config_policy.h"
 #include "host/config_sandbox.h"
+#include "sip/value.h"
 
 #define VERDICT_TYPE "offhook.verdict"
 #define ROWS_BYTES   8192 /* all rows of one verdict */
@@ -288,23 +289,6 @@ static void put_headers(struct building *b)
 
 /* --- contacts ----------------------------------------------------------- */
 
-/* A q-value as RFC 3261 25.1 has it: at most three decimals, none that say nothing. */
-static void put_q(struct oh_buf *out, uint16_t q)
-{
-    char digits[3] = {(char)('0' + q / 100 % 10), (char)('0' + q / 10 % 10), (char)('0' + q % 10)};
-    size_t n = 3;
-
-    oh_buf_lit(out, ";q=");
-    if (q == 1000) {
-        oh_buf_char(out, '1');
-        return;
-    }
-    while (n > 1 && digits[n - 1] == '0')
-        n--;
-    oh_buf_lit(out, "0.");
-    oh_buf_put(out, digits, n);
-}
-
 /* The text of a contact or target: the value itself, or the table's first element or uri. */
 static struct oh_span uri_of(struct building *b, struct oh_uri *uri)
 {
@@ -345,7 +329,8 @@ static void put_contact(struct building *b)
     lua_pop(L, 1);
     if (lua_getfield(L, -1, "q") != LUA_TNIL) {
         lua_pop(L, 1);
-        put_q(&b->rows, get_q(b));
+        oh_buf_lit(&b->rows, ";q=");
+        oh__put_qvalue(&b->rows, get_q(b));
     } else {
         lua_pop(L, 1);
     }

@@ -162,16 +162,6 @@ static bool read_text(struct oh_span text, uint8_t out[ID_LEN + MAC_LEN])
     return true;
 }
 
-/* Looks at all bytes, however early they differ. */
-static bool same_mac(const uint8_t *a, const uint8_t *b)
-{
-    uint8_t differ = 0;
-
-    for (int i = 0; i < MAC_LEN; i++)
-        differ |= a[i] ^ b[i];
-    return differ == 0;
-}
-
 enum oh__nonce_state oh__nonce_check(const struct oh__nonces *n, uint64_t wall, uint64_t life_ms,
                                      struct oh_span nonce, struct oh_span realm)
 {
@@ -181,7 +171,7 @@ enum oh__nonce_state oh__nonce_check(const struct oh__nonces *n, uint64_t wall, 
     if (!read_text(nonce, bytes))
         return OH__NONCE_FOREIGN;
     mac_of(n, bytes, realm, mac);
-    if (!same_mac(mac, bytes + ID_LEN))
+    if (!oh__mac_equal(mac, bytes + ID_LEN, MAC_LEN))
         return OH__NONCE_FOREIGN;
     made = time_of(bytes);
     /* One from the future is of a clock that was set back since; it may not live longer for that.

@@ -5,6 +5,8 @@
  */
 #include "serve/redirect.h"
 
+#include "sip/value.h"
+
 void oh__redirect_reply(struct oh__serve *s, const struct oh__request *rq,
                         const struct oh__refusal *refusal)
 {
@@ -24,18 +26,6 @@ void oh__redirect_reply(struct oh__serve *s, const struct oh__request *rq,
     oh_server_respond(s->ep, s->env->now, server, rq->msg, &rq->flow, &reply);
 }
 
-/* "0.7", "1". */
-static void put_q(struct oh_buf *b, unsigned q)
-{
-    if (q >= 1000) {
-        oh_buf_char(b, '1');
-        return;
-    }
-    oh_buf_lit(b, "0.");
-    for (unsigned unit = 100; unit; unit /= 10)
-        oh_buf_char(b, (char)('0' + q / unit % 10));
-}
-
 static void put_contact(struct oh_buf *b, const struct oh__candidate *target, bool with_q)
 {
     oh_buf_lit(b, "Contact: <");
@@ -43,7 +33,7 @@ static void put_contact(struct oh_buf *b, const struct oh__candidate *target, bo
     oh_buf_char(b, '>');
     if (with_q) {
         oh_buf_lit(b, ";q=");
-        put_q(b, target->q);
+        oh__put_qvalue(b, target->q);
     }
     oh_buf_lit(b, "\r\n");
 }

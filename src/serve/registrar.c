@@ -13,6 +13,7 @@
 
 #include "serve/auth.h"
 #include "serve/own.h"
+#include "sip/value.h"
 #include "store/store.h"
 
 #define EXPIRES_MALFORMED   3600 /* RFC 3261 10.2.1.1 */
@@ -467,18 +468,6 @@ static bool commit(struct oh__serve *s, struct oh__request *rq, struct work *w,
     return true;
 }
 
-/* q in its shortest form: "1", "0.5", "0.125". */
-static void put_q(struct oh_buf *b, uint16_t q)
-{
-    oh_buf_lit(b, ";q=");
-    oh_buf_char(b, q >= 1000 ? '1' : '0');
-    if (q == 0 || q >= 1000)
-        return;
-    oh_buf_char(b, '.');
-    for (unsigned place = 100; q; q = (uint16_t)(q % place), place /= 10)
-        oh_buf_char(b, (char)('0' + q / place));
-}
-
 static void put_contact(struct oh_buf *b, const struct oh__binding *binding, uint64_t wall)
 {
     uint64_t left = binding->expires_at > wall ? binding->expires_at - wall : 0;
@@ -487,8 +476,10 @@ static void put_contact(struct oh_buf *b, const struct oh__binding *binding, uin
     oh_buf_span(b, binding->contact);
     oh_buf_char(b, '>');
     oh_buf_span(b, binding->params);
-    if (binding->has_q)
-        put_q(b, binding->q);
+    if (binding->has_q) {
+        oh_buf_lit(b, ";q=");
+        oh__put_qvalue(b, binding->q);
+    }
     oh_buf_lit(b, ";expires=");
     oh_buf_u64(b, (left + 999) / 1000);
     oh_buf_lit(b, "\r\n");

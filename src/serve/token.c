@@ -10,6 +10,7 @@
  *   | flow id 8 (streams only) | family 1, ip 4/16, port 2 of peer
  *   | family 1, ip 4/16, port 2 of local | MAC 10
  */
+#include "base/base32.h"
 #include "serve/internal.h"
 
 #define VERSION    1
@@ -18,7 +19,6 @@
 #define RAW_MAX    (1 + 1 + 1 + 2 + 4 + 8 + 2 * (1 + 16 + 2) + MAC_BYTES)
 
 static const char PREFIX[] = "oh";
-static const char BASE32[] = "abcdefghijklmnopqrstuvwxyz234567";
 
 struct writer {
     uint8_t p[RAW_MAX];
@@ -60,58 +60,6 @@ static void mac_of(const struct oh__shared *shared, const uint8_t *raw, size_t n
     oh__mac128(&shared->token_key, oh_span((const char *)both, n + sizeof call), out);
 }
 
-static size_t encode(const uint8_t *raw, size_t n, char *out)
-{
-    size_t len = 0;
-    uint32_t bits = 0;
-    unsigned have = 0;
-
-    for (size_t i = 0; i < n; i++) {
-        bits = bits << 8 | raw[i];
-        for (have += 8; have >= 5; have -= 5)
-            out[len++] = BASE32[bits >> (have - 5) & 31];
-    }
-    if (have)
-        out[len++] = BASE32[bits << (5 - have) & 31];
-    return len;
-}
-
-static int digit(char c)
-{
-    if (c >= 'a' && c <= 'z')
-        return c - 'a';
-    if (c >= 'A' && c <= 'Z')
-        return c - 'A';
-    return c >= '2' && c <= '7' ? c - '2' + 26 : -1;
-}
-
-/* Returns the number of bytes, 0 when the text is not base32 or too long. */
-static size_t decode(struct oh_span text, uint8_t *out, size_t cap)
-{
-    size_t len = 0;
-    uint32_t bits = 0;
-    unsigned have = 0;
-
-    for (size_t i = 0; i < text.n; i++) {
-        int d = digit(text.p[i]);
-
-        if (d < 0)
-            return 0;
-        bits = bits << 5 | (uint32_t)d;
-        have += 5;
-        if (have < 8)
-            continue;
-        if (len == cap)
-            return 0;
-        have -= 8;
-        out[len++] = (uint8_t)(bits >> have);
-    }
-    /* One text for one token: no digit too many, and no bits that stand for nothing. */
-    if (have >= 5 || bits & ((1u << have) - 1))
-        return 0;
-    return len;
-}
-
 size_t oh__token_make(const struct oh__shared *shared, const struct oh__token *token,
                       struct oh_span call_id, char out[OH__TOKEN_TEXT_MAX])
 {
@@ -131,7 +79,7 @@ size_t oh__token_make(const struct oh__shared *shared, const struct oh__token *t
     mac_of(shared, w.p, w.n, call_id, mac);
     put(&w, mac, MAC_BYTES);
     memcpy(out, PREFIX, sizeof PREFIX - 1);
-    return sizeof PREFIX - 1 + encode(w.p, w.n, out + sizeof PREFIX - 1);
+    return sizeof PREFIX - 1 + oh__base32_put(out + sizeof PREFIX - 1, w.p, w.n);
 }
 
 struct reader {
@@ -172,15 +120,6 @@ static void get_addr(struct reader *r, struct oh_addr *a)
     a->port = (uint16_t)get_number(r, 2);
 }
 
-static bool same_bytes(const uint8_t *a, const uint8_t *b, size_t n)
-{
-    uint8_t diff = 0;
-
-    for (size_t i = 0; i < n; i++)
-        diff |= a[i] ^ b[i];
-    return diff == 0;
-}
-
 int oh__token_read(const struct oh__shared *shared, struct oh_span text, struct oh_span call_id,
                    uint64_t wall, struct oh__token *out)
 {
@@ -191,13 +130,13 @@ int oh__token_read(const struct oh__shared *shared, struct oh_span text, struct 
     if (text.n <= prefix || text.n > OH__TOKEN_TEXT_MAX ||
         !oh_span_ieq(oh_span_head(text, prefix), oh_span(PREFIX, prefix)))
         return OH_E_SYNTAX;
-    size_t n = decode(oh_span_from(text, prefix), raw, sizeof raw);
+    size_t n = oh__base32_get(oh_span_from(text, prefix), raw, sizeof raw);
 
     if (n <= MAC_BYTES || raw[0] != VERSION)
         return OH_E_SYNTAX;
     n -= MAC_BYTES;
     mac_of(shared, raw, n, call_id, mac);
-    if (!same_bytes(mac, raw + n, MAC_BYTES))
+    if (!oh__mac_equal(mac, raw + n, MAC_BYTES))
         return OH_E_DENIED;
 
     struct reader r = {raw + 1, n - 1, false};

@@ -50,6 +50,16 @@ int oh__qvalue(struct oh_span s, uint16_t *out)
     return OH_OK;
 }
 
+void oh__put_qvalue(struct oh_buf *out, unsigned q)
+{
+    oh_buf_char(out, q >= 1000 ? '1' : '0');
+    if (q == 0 || q >= 1000)
+        return;
+    oh_buf_char(out, '.');
+    for (unsigned place = 100; q; q %= place, place /= 10)
+        oh_buf_char(out, (char)('0' + q / place));
+}
+
 int oh__params_q(struct oh_span params, uint16_t *q)
 {
     struct oh_span value;

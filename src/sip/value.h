@@ -23,6 +23,10 @@ bool oh__is_token(struct oh_span s);
 /* A qvalue (RFC 3261 25.1) in thousandths, 0 to 1000. OH_OK or OH_E_SYNTAX. */
 int oh__qvalue(struct oh_span s, uint16_t *out);
 
+/* Writes thousandths as a qvalue in its shortest form: "1", "0.5", "0.125", "0"; more than 1000 is
+ * 1. */
+void oh__put_qvalue(struct oh_buf *out, unsigned q);
+
 /* The parameter q of a list: *q is 1000 when it is absent. OH_OK or OH_E_SYNTAX. */
 int oh__params_q(struct oh_span params, uint16_t *q);
 

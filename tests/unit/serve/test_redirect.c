@@ -59,8 +59,8 @@ static void several_places_are_300(void **state)
     const struct oh_msg *m = phone_got_status(&p, 0, 300);
 
     assert_span(message_value(m, OH_HEADER_CONTACT, 0), "<sip:102@192.0.2.12>;q=1");
-    assert_span(message_value(m, OH_HEADER_CONTACT, 1), "<sip:102@192.0.2.13>;q=0.500");
-    assert_span(message_value(m, OH_HEADER_CONTACT, 2), "<sip:102@192.0.2.11>;q=0.250");
+    assert_span(message_value(m, OH_HEADER_CONTACT, 1), "<sip:102@192.0.2.13>;q=0.5");
+    assert_span(message_value(m, OH_HEADER_CONTACT, 2), "<sip:102@192.0.2.11>;q=0.25");
     assert_int_equal(phone_requests(&p, 1, "INVITE"), 0);
 }
 
