@@ -11,6 +11,7 @@
 #include "cmd/output.h"
 #include "host/client.h"
 #include "host/config.h"
+#include "host/control_json.h"
 #include "host/offline.h"
 
 #define PATIENCE_MS 60000 /* a backup or an import of a large state takes its time */
