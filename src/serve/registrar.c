@@ -532,11 +532,16 @@ static void note(struct oh__serve *s, struct oh__request *rq, const struct work 
     }
 }
 
-/* A stream that bindings use stays open although nothing is said on it. */
+/* A stream that bindings use stays open although nothing is said on it; one on which a phone has
+ * only taken its contacts back does not. */
 static void keep_flow(struct oh__serve *s, const struct oh__request *rq, const struct work *w)
 {
-    if (rq->flow.id && w->reg.contacts_n)
+    for (unsigned i = 0; rq->flow.id && i < w->now.n; i++) {
+        if (w->now.v[i].flow.id != rq->flow.id)
+            continue;
         oh__serve_push(s, &(struct oh__serve_output){.kind = OH__SERVE_KEEP, .flow = rq->flow});
+        return;
+    }
 }
 
 void oh__registrar_run(struct oh__serve *s, struct oh__request *rq)

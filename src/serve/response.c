@@ -309,7 +309,8 @@ static bool follow_one(struct oh__serve *s, struct oh__context *c, struct oh_spa
     struct oh_contact_params params = {.q = 1000};
     unsigned added = 0;
 
-    if (oh_address_decode(value, &address, NULL) != OH_OK || address.star ||
+    /* A phone may name a thousand; each would cost a look-up and memory to be refused here. */
+    if (c->n >= c->most || oh_address_decode(value, &address, NULL) != OH_OK || address.star ||
         !oh__targets_init(s, &set, c->most))
         return false;
     oh_contact_params(&address, &params);
@@ -338,13 +339,18 @@ static bool follow(struct oh__serve *s, struct oh__context *c, const struct oh_m
                    const struct oh_msg **left)
 {
     const struct oh_row *row = oh_msg_row(m, OH_HEADER_CONTACT);
-    struct oh_buf rest = oh__arena_buf(s, m->raw.n + 16);
-    struct oh_buf out = oh__arena_buf(s, m->raw.n * 2 + 16);
+    struct oh_buf rest, out;
+    size_t room = 16;
     struct oh_list it = {0};
     struct oh_span value;
     struct oh_edits e;
     unsigned followed = 0;
 
+    /* Each value that is left gets a row of its own: 11 bytes more, and the shortest value has 5.
+     */
+    for (const struct oh_row *r = row; r; r = oh_msg_row_next(m, r))
+        room += 3 * (size_t)(r->end - r->name);
+    rest = oh__arena_buf(s, room);
     while (oh_list_next(m, OH_HEADER_CONTACT, &it, &value) == OH_OK) {
         if (follow_one(s, c, value)) {
             followed++;
@@ -363,6 +369,7 @@ static bool follow(struct oh__serve *s, struct oh__context *c, const struct oh_m
     for (const struct oh_row *r = row; r; r = oh_msg_row_next(m, r))
         oh_edits_drop_row(&e, m, r);
     oh_edits_insert_rows(&e, m, row, oh_buf_view(&rest));
+    out = oh__arena_buf(s, m->raw.n + rest.n);
     if (oh_edits_apply(m->raw, &e, NULL, &out) == OH_OK)
         *left = oh__held_msg(s, oh_buf_view(&out));
     return true;

@@ -515,6 +515,34 @@ static void redirection_is_followed(void **state)
     assert_int_equal(message_value(m, OH_HEADER_CONTACT, 1).n, 0);
 }
 
+/* A phone that names more places than there may be branches: the others are left to the caller. */
+static void redirection_to_too_many(void **state)
+{
+    char contacts[1024];
+    size_t n = 0;
+
+    (void)state;
+    for (unsigned i = 1; i <= 20; i++)
+        n += (size_t)snprintf(contacts + n, sizeof contacts - n, "%s<sip:198.51.100.%u>",
+                              i == 1 ? "Contact: " : ",", i);
+    snprintf(contacts + n, sizeof contacts - n, "\n");
+    phone_register(&p, 1, "102", "");
+    phone_invite(&p, "many", "102", "");
+    phone_reply(&p, 1, "INVITE", 300, contacts);
+    n = 0;
+    for (unsigned i = 0; i < p.h.sends_n; i++)
+        n += p.h.sends[i].flow.peer.ip[0] == 198;
+    assert_int_equal(n, p.h.settings->branches_max - 1);
+    for (unsigned i = 0; i < 40 && phone_status_at(&p, 0, 300) < 0; i++) {
+        harness_clear(&p.h);
+        harness_advance(&p.h, S);
+    }
+    const struct oh_msg *m = phone_got_status(&p, 0, 300);
+
+    assert_span(message_value(m, OH_HEADER_CONTACT, 0), "<sip:198.51.100.16>");
+    assert_span(message_value(m, OH_HEADER_CONTACT, 4), "<sip:198.51.100.20>");
+}
+
 /* SEC-005: two users whose phones forward to each other: each is tried once. */
 static void forwarding_in_a_circle_ends(void **state)
 {
@@ -640,6 +668,7 @@ int main(void)
         T(invite_expires),
         T(message_forks_and_answers_once),
         T(redirection_is_followed),
+        T(redirection_to_too_many),
         T(forwarding_in_a_circle_ends),
         T(lost_connection_fails_one_branch),
         T(nobody_to_call),

@@ -482,6 +482,17 @@ static void test_nat(void **state)
 
         expected.peer.port = i == 5 ? 5070 : 5060;
         assert_true(oh_flow_same(&list.v[0].flow, &expected));
+        /* Who takes the last of them back needs it no longer. */
+        harness_clear(h);
+        harness_input(h,
+                      "REGISTER sip:example.test SIP/2.0\nVia: SIP/2.0/%.*s %s;branch=z9hG4bKm%u\n"
+                      "From: <sip:%u@example.test>;tag=f\nTo: <sip:%u@example.test>\n"
+                      "Call-ID: n%u\nCSeq: 2 REGISTER\nContact: <%s>;expires=0\n"
+                      "Content-Length: 0\n\n",
+                      OH_PRI(oh_transport_text(rows[i].transport)), rows[i].via, i, i, i, i,
+                      rows[i].contact);
+        assert_int_equal(harness_code(h), 200);
+        assert_int_equal(h->keeps_n, 0);
     }
 }
 
