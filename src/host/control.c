@@ -42,6 +42,7 @@ struct oh__control {
     struct client clients[CLIENTS_MAX];
 };
 
+/* Closing takes it out of epoll, too; events of this round that are left find fd -1. */
 static void drop(struct client *c)
 {
     const struct oh_alloc *a = oh_alloc_default();
@@ -76,6 +77,8 @@ static int listen_at(struct oh__control *c, char why[OH__CONTROL_WHY])
     c->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (c->listener < 0)
         return refuse(why, "cannot be made", c->path);
+    /* The mode is right from the first moment on: a chmod afterwards would leave a gap in which
+     * anybody could connect. */
     mode_t before = umask(0177);
     int r = bind(c->listener, (struct sockaddr *)&addr, sizeof addr);
 

@@ -6,6 +6,7 @@
 json_t *oh__control_bans_list(struct oh__host *host, const json_t *request)
 {
     const struct oh_alloc *a = oh_alloc_default();
+    /* Copied first and written as JSON afterwards: the guard's locks are those of every request. */
     struct oh__ban *bans = oh_alloc_zero(a, BANS_MOST, sizeof *bans);
     uint64_t now = oh__clock_now();
     json_t *reply, *list = json_array();

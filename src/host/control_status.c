@@ -45,6 +45,7 @@ static void add_shard(struct sums *sums, const struct oh__serve_stats *s)
     sums->contexts += s->contexts;
 }
 
+/* Takes the locks that workers run under: one at a time, for the length of a copy. */
 static void read_shards(struct oh__host *host, struct sums *sums)
 {
     struct oh__serve_stats stats;

@@ -89,6 +89,7 @@ static unsigned launch(struct oh__serve *s, struct oh__context *c, struct oh__pr
 
     if (c->method == OH_METHOD_ACK)
         return launch_ack(s, c, b, msg);
+    /* The branch parameter is part of what is written, so the transaction has to be there first. */
     int err = oh_client_reserve(s->ep, c->loop, &b->client, text, &n);
 
     if (err) {
@@ -423,6 +424,7 @@ bool oh__branch_rebind(struct oh__serve *s, struct oh__context *c, struct oh__pr
     if (!peer.domain || oh_uri_parse(oh__branch_uri(b), &wanted, NULL) != OH_OK ||
         oh__targets_add_user(s, &set, peer.aor, OH__Q_OWN) != OH_OK)
         return false;
+    /* Once: two connections that break in turn would keep a request going round for ever. */
     b->rebound = true;
     for (unsigned i = 0; i < set.n; i++) {
         const struct oh__candidate *t = &set.v[i];

@@ -130,6 +130,7 @@ struct oh__context *oh__context_new(struct oh__serve *s, const struct oh__reques
     return c;
 }
 
+/* A transaction that nobody listens to any more is dropped; that of an INVITE was let go before. */
 static void branch_done(struct oh__serve *s, struct oh__proxy_branch *b)
 {
     if (b->client && b->state < OH__BRANCH_DONE)
@@ -169,6 +170,7 @@ struct oh__context *oh__context_get(const struct oh__serve *s, uint64_t user)
 /* Makes room for one more branch; the array is as large as it must be. */
 static bool grow(struct oh__serve *s, struct oh__context *c)
 {
+    /* One, because most users have one phone; blocks come in classes, so doubling costs nothing. */
     unsigned cap = c->cap ? c->cap * 2u : BRANCHES_FIRST;
     struct oh__proxy_branch *v;
 

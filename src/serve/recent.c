@@ -42,6 +42,8 @@ void oh__recent_done(struct oh__recent *t)
     t->cap = t->n = t->buckets_n = t->newest = t->oldest = 0;
 }
 
+/* The order of use is a list of its own, from the newest to the oldest, so that the one to evict is
+ * known without a search. Links are indices plus one: 0 is the end. */
 static void order_out(struct oh__recent *t, struct oh__recent_entry *e)
 {
     if (e->newer)
@@ -138,6 +140,7 @@ void *oh__recent_add(struct oh__recent *t, const uint8_t key[OH__RECENT_KEY])
 {
     struct oh__recent_entry *e;
 
+    /* Full, or no memory to grow: the one that was of no use for the longest time makes room. */
     if (t->n == t->cap && (t->cap == t->max || !grow(t))) {
         if (t->n == 0)
             return NULL;

@@ -261,6 +261,7 @@ static void provisional(struct oh__serve *s, struct oh__context *c, struct oh__p
     if (c->method != OH_METHOD_INVITE)
         return;
     send_up(s, c->server, o, o->msg, oh_span(NULL, 0));
+    /* From the first ring on it may take long, and then a phone may come late. */
     if (!c->rang && c->aor_n && !c->cancelled) {
         c->rang = true;
         c->poll_at = s->env->now + POLL;
@@ -400,6 +401,8 @@ static void refusal(struct oh__serve *s, struct oh__context *c, struct oh__proxy
         oh__context_advance(s, c);
         return;
     }
+    /* Nobody else will do (RFC 3261 16.7 step 5); but a 2xx that is under way already still wins,
+     * so the 6xx waits until all the others have ended. */
     if (code >= 600 && !c->stopped) {
         c->stopped = true;
         oh__branches_stop(s, c, OH_LIT(DECLINED));
@@ -463,6 +466,7 @@ void oh__proxy_failed(struct oh__serve *s, const struct oh_output *o)
         oh__context_arm(s, c);
         return;
     }
+    /* RFC 3261 16.8, 16.9: silence counts as 408, an error of the transport as 503. */
     unsigned code = o->code == OH_E_TIMEOUT ? 408 : 503;
 
     /* The phone at the other end of a call has lost its connection: nothing else is known of it. */
@@ -486,6 +490,7 @@ void oh__proxy_flow_closed(struct oh__serve *s, const struct oh_flow *flow)
 
             if (!b->client || !oh__branch_runs(b) || b->flow.id != flow->id)
                 continue;
+            /* Its answer cannot come any more, and the transaction would wait for it. */
             oh_client_drop(s->ep, b->client);
             if (!oh__branch_rebind(s, c, b))
                 oh__branch_fail(s, c, b, c->in_dialog ? 480 : 503);

@@ -184,6 +184,8 @@ static void on_cancel(struct oh__serve *s, const struct oh_output *o)
 {
     struct oh__request rq = {.msg = o->msg, .flow = o->flow};
 
+    /* No credentials are asked for: a CANCEL cannot be sent again with any, and what it can end
+     * is the INVITE of whoever knows its branch (RFC 3261 22.1). */
     if (o->server)
         oh__proxy_cancel(s, o);
     else
@@ -269,6 +271,8 @@ unsigned oh__serve_expire(struct oh__serve *s, const struct oh__serve_env *env, 
     unsigned ran = 0;
 
     oh__serve_enter(s, env);
+    /* Contexts first: what they decide (a CANCEL, the next group) is what the endpoint then sends,
+     * and a transaction that ends in the same moment finds its context up to date. */
     while (ran < most && (t = oh__wheel_take(s->wheel, env->now)) != NULL) {
         oh__proxy_expire(s, t);
         ran++;
@@ -312,6 +316,7 @@ int oh__serve_shard_of(const struct oh__shared *shared, const struct oh_msg *msg
     struct oh_span value;
     struct oh_via via;
 
+    /* Before any lock, so nothing of the message is checked yet: each value is read by itself. */
     if (msg->request)
         return (int)oh_call_shard(shared->secret, oh_msg_value(msg, OH_HEADER_CALL_ID), shards);
     if (oh_list_next(msg, OH_HEADER_VIA, &it, &value) != OH_OK ||

@@ -1,3 +1,13 @@
+/*
+ * From a URI to a flow (RFC 3263), as far as no server has to be asked for it:
+ * which transport, which port, which name or address, and over which of our
+ * listeners. SRV and NAPTR are not looked up, so a name without a port means
+ * the default port of its transport.
+ *
+ * A flow is told by the addresses of its listener, not by the listener's
+ * number alone: bindings and tokens outlive a restart with another
+ * configuration, in which the number may belong to somebody else.
+ */
 #include "serve/target.h"
 
 #define SIP_PORT 5060
@@ -8,6 +18,7 @@ int oh__target_of(const struct oh_uri *uri, struct oh__target *out)
         .transport = OH_TRANSPORT_UDP, .port = uri->port ? uri->port : SIP_PORT, .host = uri->host};
     struct oh_span value;
 
+    /* sips demands TLS on every hop, and tel is resolved to a user before anybody comes here. */
     if (uri->scheme != OH_SCHEME_SIP)
         return OH_E_UNSUPPORTED;
     if (oh_uri_param(uri, OH_LIT("transport"), &value)) {
@@ -61,6 +72,7 @@ int oh__target_flow(const struct oh__settings *settings, const struct oh_flow *i
 {
     int i = listener_of(settings, transport, addr->family);
 
+    /* A URI is a stranger's text: it must not make us shout at a whole network, or at ourselves. */
     if (addr->family == OH_FAMILY_NONE || oh_addr_is_broadcast(addr) || oh_addr_is_any(addr))
         return OH_E_DENIED;
     if (i < 0)
@@ -84,6 +96,9 @@ static bool owns(const struct oh__settings_listener *l, const struct oh_flow *fl
 
 bool oh__target_rebind(const struct oh__settings *settings, struct oh_flow *flow)
 {
+    /* The number first, because it is nearly always right; then the same address under another
+     * number; then any listener that reaches the peer, which NAT may not let through, but no worse
+     * than giving up. */
     if (flow->listener < settings->listeners_n && owns(&settings->listeners[flow->listener], flow))
         return true;
     for (unsigned i = 0; i < settings->listeners_n; i++) {

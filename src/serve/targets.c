@@ -1,3 +1,9 @@
+/*
+ * The target set of a request (RFC 3261 16.5), each target once: whoever is
+ * registered under two spellings of one URI, or named by a policy and a
+ * registration, rings once. The set lives in the arena of the request; what is
+ * tried for longer is copied into branches (context.c).
+ */
 #include "serve/targets.h"
 
 #include "serve/target.h"
@@ -46,6 +52,8 @@ int oh__targets_add_user(struct oh__serve *s, struct oh__targets *set, struct oh
     for (unsigned i = 0; err == OH_OK && i < list->n; i++) {
         struct oh__binding *b = &list->v[i];
 
+        /* Counted and not forgotten: "its connection has ended" is another answer than "it never
+         * registered" (PRX-011). */
         if (!b->reachable || !oh__target_rebind(s->env->settings, &b->flow)) {
             set->unreachable++;
             continue;
@@ -72,6 +80,7 @@ unsigned oh__targets_add_uri(struct oh__serve *s, struct oh__targets *set, const
     if (oh_uri_parse(uri, &parsed, NULL) != OH_OK)
         return 0;
     oh__name_of(s, in, &parsed, &named);
+    /* One of our own users is his phones; to send to his AOR would be to send to ourselves. */
     if (named.domain)
         oh__targets_add_user(s, set, named.aor, q);
     else if (parsed.scheme == OH_SCHEME_SIP || parsed.scheme == OH_SCHEME_SIPS)

@@ -525,6 +525,34 @@ static void tokens_of_a_stranger(void **state)
     phone_got(&p, 1, "MESSAGE");
 }
 
+/* In the call of call_between_transports: whoever takes his re-INVITE back does not want it to
+ * begin again over the callee's other connection when the first one breaks. */
+static void taken_back_is_not_begun_anew(void)
+{
+    harness_clear(&p.h);
+    phones_tcp(&p, 3, 100);
+    phone_register(&p, 3, "103", "");
+    phones_tcp(&p, 3, 99);
+    for (unsigned i = 0; i < 2; i++) {
+        phone_send(&p, 0,
+                   "%s sip:103@192.0.2.13;transport=tcp SIP/2.0\n"
+                   "Via: SIP/2.0/UDP 192.0.2.10;branch=z9hG4bKre;rport\n%s"
+                   "From: <sip:101@example.test>;tag=a\nTo: <sip:103@example.test>;tag=t3\n"
+                   "Call-ID: mix\nCSeq: 4 %s\nContent-Length: 0\n\n",
+                   i ? "CANCEL" : "INVITE", routes, i ? "CANCEL" : "INVITE");
+        if (i == 0)
+            phone_reply(&p, 3, "INVITE", 180, "");
+    }
+    assert_int_equal(phone_requests(&p, 3, "CANCEL"), 1);
+    oh__serve_flow_closed(p.h.s, &p.h.env, &p.flow[3]);
+    harness_collect(&p.h);
+    assert_int_equal(phone_statuses(&p, 0, 480), 1);
+    phones_tcp(&p, 3, 100);
+    assert_int_equal(phone_requests(&p, 3, "INVITE"), 0);
+    phone_register_as(&p, 3, "103", "<sip:103@192.0.2.13;transport=tcp>;expires=0", "");
+    phones_tcp(&p, 3, 99);
+}
+
 /* PRX-016: UDP on one side, TCP on the other; both rows say so, both ways work. */
 static void call_between_transports(void **state)
 {
@@ -583,29 +611,7 @@ static void call_between_transports(void **state)
     phones_tcp(&p, 3, 99);
     phone_register_as(&p, 3, "103", "<sip:103@192.0.2.13;transport=tcp>;expires=0", "");
 
-    /* Who takes his re-INVITE back does not want it to begin again over the other one. */
-    harness_clear(&p.h);
-    phones_tcp(&p, 3, 100);
-    phone_register(&p, 3, "103", "");
-    phones_tcp(&p, 3, 99);
-    for (unsigned i = 0; i < 2; i++) {
-        phone_send(&p, 0,
-                   "%s sip:103@192.0.2.13;transport=tcp SIP/2.0\n"
-                   "Via: SIP/2.0/UDP 192.0.2.10;branch=z9hG4bKre;rport\n%s"
-                   "From: <sip:101@example.test>;tag=a\nTo: <sip:103@example.test>;tag=t3\n"
-                   "Call-ID: mix\nCSeq: 4 %s\nContent-Length: 0\n\n",
-                   i ? "CANCEL" : "INVITE", routes, i ? "CANCEL" : "INVITE");
-        if (i == 0)
-            phone_reply(&p, 3, "INVITE", 180, "");
-    }
-    assert_int_equal(phone_requests(&p, 3, "CANCEL"), 1);
-    oh__serve_flow_closed(p.h.s, &p.h.env, &p.flow[3]);
-    harness_collect(&p.h);
-    assert_int_equal(phone_statuses(&p, 0, 480), 1);
-    phones_tcp(&p, 3, 100);
-    assert_int_equal(phone_requests(&p, 3, "INVITE"), 0);
-    phone_register_as(&p, 3, "103", "<sip:103@192.0.2.13;transport=tcp>;expires=0", "");
-    phones_tcp(&p, 3, 99);
+    taken_back_is_not_begun_anew();
 
     /* It is gone for good: said, and recorded. */
     harness_clear(&p.h);
