@@ -22,7 +22,7 @@ both_register() {
         fail "offhook phones: $(cat "$T/phones.json")"
         return
     }
-    python3 - "$T/phones.json" "$1" <<'PY' >"$T/why" 2>&1 || fail "offhook phones: $(tail -n 1 "$T/why")"
+    python3 - "$T/phones.json" "$1" <<'PY' >"$T/why" 2>&1 || fail "phones: $(tail -n 1 "$T/why")"
 import json, sys
 phones = json.load(open(sys.argv[1]))["phones"]
 assert sorted(p["aor"].split("@")[0] for p in phones) == ["101", "102"], phones
@@ -45,7 +45,8 @@ call_for_3_s() {
         return
     }
     tell "$1" hangup
-    wait_event a CALL_CLOSED $((closed_a + 1)) && wait_event b CALL_CLOSED $((closed_b + 1)) || return
+    wait_event a CALL_CLOSED $((closed_a + 1)) &&
+        wait_event b CALL_CLOSED $((closed_b + 1)) || return
     heard a 660 3 && heard b 440 3
 }
 
@@ -67,7 +68,7 @@ late_call() {
     tell a dial "102"
     wait_event a CALL_CLOSED || return
     grep -q '"param":"480' "$T/phone-a/events" || {
-        fail "a call to a phone that is not registered ended otherwise: $(tail -c 250 "$T/phone-a/events")"
+        fail "a call to an absent phone ended otherwise: $(tail -c 250 "$T/phone-a/events")"
         return
     }
     offhook why 102 >"$T/why.txt" && grep -qi 'no phone' "$T/why.txt" ||

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """A small SIP endpoint for what the ready-made clients cannot do: calls that live through a restart
 of the server, floods of REGISTERs that are cut off, phones behind TCP, and peers that misbehave.
 
@@ -254,7 +253,8 @@ class Call:
         data = self.callee.request("BYE", target, self.call_id, 1, self.invite.get("from"),
                                    ["Route: " + r.strip() for r in routes])
         # From is the callee with the tag that his 200 had.
-        data = re.sub(rb"(?m)^From: .*?\r$", b"From: " + self.up.get("to").encode() + b"\r", data, 1)
+        row = b"From: " + self.up.get("to").encode() + b"\r"
+        data = re.sub(rb"(?m)^From: .*?\r$", row, data, 1)
         self.callee.send(data)
         bye = self.caller.wait(lambda m: self.is_ours(m) and m.method == "BYE")
         if bye:

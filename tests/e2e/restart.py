@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """The phones of restart.sh: they stay while the server goes.
 
     restart.py register PORT USER PASSWORD       one REGISTER; exit status 0 after its 200

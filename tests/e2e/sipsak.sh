@@ -11,7 +11,7 @@ PORTS_FROM=6000
 PORTS_TO=9900
 
 sak() {
-    timeout 10 sipsak "$@" >"$T/sipsak.txt" 2>&1
+    timeout 10 sipsak -H 127.0.0.1 "$@" >"$T/sipsak.txt" 2>&1
 }
 
 ping_udp() {

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """The peers of tcp.sh: phones behind streams, and those who misuse them.
 
     tcp.py CASE PORT        prints why it failed, or nothing; exit status 0 or 1
@@ -63,7 +62,7 @@ def phone(port):
 
 
 def gone(port):
-    """A phone whose connection has ended is not reached any more, and the caller is told at once."""
+    """A phone whose connection has ended is not reached; the caller is told at once."""
     caller, callee = Peer(port, "101", PASSWORD), Peer(port, "102", PASSWORD, "tcp")
     assert caller.register() == 200 and callee.register() == 200, "REGISTER"
     callee.close()

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Sends the torture messages of RFC 4475 and RFC 5118, byte for byte, to a server, and compares
 what comes back with the column proxy_registrar of expect.tsv (tests/corpus/torture-expect.md).
 
