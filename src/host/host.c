@@ -315,6 +315,8 @@ static void on_signals(struct running *run)
     struct signalfd_siginfo info;
 
     while (read(run->signals, &info, sizeof info) == (ssize_t)sizeof info) {
+        oh__log_say(run->host->log, OH__LOG_INFO, "signal", "%s from process %u",
+                    strsignal((int)info.ssi_signo), (unsigned)info.ssi_pid);
         if (info.ssi_signo == SIGHUP)
             on_hangup(run->host);
         else if (run->host->phase == OH__PHASE_RUNNING)

@@ -32,7 +32,8 @@ struct oh__maintain {
 /* The heap keeps what was freed; after a peak it is given back to the system (decision 6). */
 static void sweep(struct oh__maintain *m)
 {
-    m->swept += oh__location_sweep(m->host->shared.location, oh__clock_wall());
+    m->swept += oh__location_sweep(m->host->shared.location,
+                                   oh__host_wall(m->host, oh__clock_now()));
     if (m->swept < TRIM_AFTER)
         return;
     m->swept = 0;

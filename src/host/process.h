@@ -17,6 +17,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "base/wheel.h"
 #include "host/config.h"
 #include "host/host.h"
 #include "host/log.h"
@@ -78,6 +79,15 @@ struct oh__host {
     uint64_t started_wall; /* ms */
     uint64_t started;      /* ns */
 };
+
+/*
+ * The time by which things expire, ms since 1970: the wall clock as it was at the start, and then
+ * the monotonic one, so that setting the system's clock expires nothing (decision 7).
+ */
+static inline uint64_t oh__host_wall(const struct oh__host *host, uint64_t now)
+{
+    return host->started_wall + (now - host->started) / OH__MS;
+}
 
 /* ---- worker.c ---- */
 

@@ -59,17 +59,28 @@ static void put_text(char *field, size_t cap, struct oh_span text)
     field[n] = 0;
 }
 
-/* "user@host" of a URI when it has that form, else its text. */
-static struct oh_span short_uri(struct oh__serve *s, struct oh_span text)
+/* Whom a URI names: the AOR of a user of ours, "user@host" of others, else the text itself. */
+static struct oh_span person(struct oh__serve *s, const struct oh_flow *flow, struct oh_span text)
 {
     struct oh_uri uri;
+    struct oh__named named;
     struct oh_buf b = oh__arena_buf(s, 256);
 
-    if (oh_uri_parse(text, &uri, NULL) != OH_OK || uri.scheme == OH_SCHEME_OTHER ||
-        uri.scheme == OH_SCHEME_TEL)
+    if (oh_uri_parse(text, &uri, NULL) != OH_OK || uri.scheme == OH_SCHEME_OTHER)
+        return text;
+    oh__name_of(s, flow, &uri, &named);
+    if (named.aor.n && named.user.n)
+        return named.aor;
+    if (uri.scheme == OH_SCHEME_TEL)
         return text;
     oh_uri_aor(&uri, &b);
     return b.full || b.n == 0 ? text : oh_buf_view(&b);
+}
+
+/* Inside a dialog the Request-URI is a phone's Contact; the person called is in To. */
+static struct oh_span wanted_uri(const struct oh_msg *m)
+{
+    return m->method == OH_METHOD_REGISTER || m->to_tag.n ? m->to.uri : m->uri;
 }
 
 void oh__decide(struct oh__serve *s, const struct oh__request *rq, enum oh__decision_kind kind,
@@ -79,7 +90,7 @@ void oh__decide(struct oh__serve *s, const struct oh__request *rq, enum oh__deci
     struct oh__decision d;
 
     memset(&d, 0, sizeof d);
-    d.wall = s->env->wall;
+    d.wall = oh__date(s->env);
     d.kind = (uint8_t)kind;
     /* A ban is news of ours, and takes many failures. */
     d.stranger = !rq->authenticated && !rq->trusted && kind != OH__DECISION_BANNED;
@@ -87,9 +98,9 @@ void oh__decide(struct oh__serve *s, const struct oh__request *rq, enum oh__deci
     d.flow = rq->flow;
     put_text(d.method, sizeof d.method, m->method_text);
     put_text(d.call_id, sizeof d.call_id, m->call_id);
-    put_text(d.account, sizeof d.account, rq->account.n ? rq->account : short_uri(s, m->from.uri));
-    put_text(d.target, sizeof d.target,
-             m->method == OH_METHOD_REGISTER ? short_uri(s, m->to.uri) : short_uri(s, m->uri));
+    put_text(d.account, sizeof d.account,
+             rq->account.n ? rq->account : person(s, &rq->flow, m->from.uri));
+    put_text(d.target, sizeof d.target, person(s, &rq->flow, wanted_uri(m)));
     put_text(d.agent, sizeof d.agent, oh_msg_value(m, OH_HEADER_USER_AGENT));
     put_text(d.why, sizeof d.why, oh_span_str(why));
     put_text(d.fix, sizeof d.fix, oh_span_str(fix));

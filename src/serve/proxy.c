@@ -83,7 +83,7 @@ static bool ask_policy(struct oh__serve *s, const struct oh__request *rq,
                                          .domain = domain_text(s, rq),
                                          .trusted = rq->trusted,
                                          .local = rq->role == OH__ROLE_LOCAL,
-                                         .wall = s->env->wall};
+                                         .wall = oh__date(s->env)};
     enum oh__policy_point point = call ? OH__POLICY_ON_CALL : OH__POLICY_ON_REQUEST;
 
     memset(result, 0, sizeof *result);

@@ -390,7 +390,7 @@ static bool policy_passes(struct oh__serve *s, struct oh__request *rq, const str
                                      .domain = oh_span_str(w->to.domain->name),
                                      .trusted = rq->trusted,
                                      .local = true,
-                                     .wall = s->env->wall};
+                                     .wall = oh__date(s->env)};
 
     if (!policy || !s->env->settings->has_on_register)
         return true;
@@ -503,7 +503,7 @@ static void answer(struct oh__serve *s, struct oh__request *rq, const struct wor
         oh_buf_lit(&b, "\r\n");
     }
     oh_buf_lit(&b, "Date: ");
-    oh_date_put(&b, (int64_t)(s->env->wall / 1000));
+    oh_date_put(&b, (int64_t)(oh__date(s->env) / 1000));
     oh_buf_lit(&b, "\r\n");
     if (b.full)
         oh__refuse_simply(s, rq, 500, "out of memory for the answer", "give the server more");

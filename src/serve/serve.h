@@ -22,14 +22,20 @@ struct oh__journal;
 
 /* What the worker that runs the shard brings along; valid during the call. */
 struct oh__serve_env {
-    uint64_t now;  /* ns, monotonic */
-    uint64_t wall; /* ms since 1970 */
-    const struct oh__settings
-        *settings; /* kept by a context through oh__settings_hold of the host (see serve_options) */
-    const struct oh__policy *policy; /* NULL: none */
-    struct oh__journal *journal;     /* NULL: bindings live in memory only */
+    uint64_t now;   /* ns, monotonic */
+    uint64_t wall;  /* ms since 1970 by a clock that never jumps: by it things expire */
+    int64_t jumped; /* ms by which the system clock has been set since the start */
+    const struct oh__settings *settings; /* contexts copy what they need later */
+    const struct oh__policy *policy;     /* NULL: none */
+    struct oh__journal *journal;         /* NULL: bindings live in memory only */
     const struct oh_hasher *hasher;
 };
+
+/* What the system's clock says, ms since 1970: for Date and for people. */
+static inline uint64_t oh__date(const struct oh__serve_env *env)
+{
+    return env->wall + (uint64_t)env->jumped;
+}
 
 struct oh__serve_options {
     const struct oh_alloc *alloc;

@@ -496,6 +496,22 @@ static void test_nat(void **state)
     }
 }
 
+/* Somebody sets the system's clock: Date follows, nothing expires (decision 7). */
+static void test_clock_is_set(void **state)
+{
+    struct harness *h = *state;
+
+    harness_start(h);
+    assert_int_equal(reg(h, "101", "a", "Contact: <" PHONE ">\nExpires: 600\n"), 200);
+    h->env.jumped = 36000 * INT64_C(1000);
+    assert_int_equal(reg(h, "101", "a", ""), 200);
+    assert_true(harness_has(h, "Date: Fri, 15 Jan 2027 18:00:00 GMT\r\n"));
+    assert_true(harness_has(h, "expires=600"));
+    h->env.jumped = -36000 * INT64_C(1000);
+    assert_int_equal(reg(h, "101", "a", ""), 200);
+    assert_true(harness_has(h, "Date: Thu, 14 Jan 2027 22:00:00 GMT\r\n"));
+}
+
 /* A change is worth a decision, a refresh is not. */
 static void test_decisions(void **state)
 {
@@ -666,14 +682,19 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_register),          TEST(test_fetch),    TEST(test_expires),
-        TEST(test_never_brief),       TEST(test_star),     TEST(test_to),
-        TEST(test_user_in_uri),       TEST(test_cseq),     TEST(test_all_or_nothing),
-        TEST(test_no_contact_at_all), TEST(test_not_home), TEST(test_any_domain),
-        TEST(test_same_host),         TEST(test_limits),   TEST(test_table_full),
-        TEST(test_require),           TEST(test_path),     TEST(test_nat),
-        TEST(test_decisions),         TEST(test_params),   TEST(test_policy),
-        TEST(test_durable),           TEST(test_no_heap),  TEST(test_memory_fails),
+        TEST(test_register),       TEST(test_fetch),
+        TEST(test_expires),        TEST(test_never_brief),
+        TEST(test_star),           TEST(test_to),
+        TEST(test_user_in_uri),    TEST(test_cseq),
+        TEST(test_all_or_nothing), TEST(test_no_contact_at_all),
+        TEST(test_not_home),       TEST(test_any_domain),
+        TEST(test_same_host),      TEST(test_limits),
+        TEST(test_table_full),     TEST(test_require),
+        TEST(test_path),           TEST(test_nat),
+        TEST(test_clock_is_set),   TEST(test_decisions),
+        TEST(test_params),         TEST(test_policy),
+        TEST(test_durable),        TEST(test_no_heap),
+        TEST(test_memory_fails),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
