@@ -2,7 +2,7 @@
  * An address comes in two shapes, and telling them apart is where parsers differ:
  * with brackets everything inside is the URI, without them the URI ends at the
  * first ";" and what follows belongs to the header (RFC 3261 20.10). A display
- * name without quotes is tokens only; a comma in it is refused rather than
+ * name without quotes is tokens (or UTF-8); a comma in it is refused rather than
  * guessed about, since the next element may read two addresses (RFC 4475 3.1.2.15).
  */
 #include <offhook/address.h>
@@ -11,6 +11,13 @@
 #include "sip/lex.h"
 #include "sip/params.h"
 #include "sip/value.h"
+
+/* The grammar wants quotes round letters beyond ASCII; phones send names without, and nothing in
+ * them can be taken for syntax. */
+static inline bool name_byte(char c)
+{
+    return oh__is(c, OH__C_TOKEN) || (unsigned char)c >= 0x80;
+}
 
 /*
  * Moves over a display name, quoted or tokens, and the white space behind it, when "<" follows;
@@ -31,8 +38,9 @@ static inline const char *display_skip(const char *p, const char *end, struct oh
         if (p == end || *p != '<')
             *why = "no '<' behind the display name";
     } else {
-        while (p < end && oh__is(*p, OH__C_TOKEN)) {
-            last = oh__skip_run(p, end, OH__C_TOKEN);
+        while (p < end && name_byte(*p)) {
+            for (last = p; last < end && name_byte(*last);)
+                last++;
             p = oh__skip_lws(last, end);
         }
         if (p == end || *p != '<')
