@@ -269,8 +269,8 @@ static void read_letter(struct oh__net *net, const struct oh__letter *l, struct 
     case OH__LETTER_FAILED:
         oh__notify(net, &(struct oh__notice){OH__NET_FAILED, l->result, l->ticket, l->flow});
         break;
-    case OH__LETTER_KEEP: oh__tcp_keep(net->tcp, l->flow.id, true); break;
-    case OH__LETTER_LOSE: oh__tcp_keep(net->tcp, l->flow.id, false); break;
+    case OH__LETTER_KEEP: oh__tcp_keep(net->tcp, &l->flow, true); break;
+    case OH__LETTER_LOSE: oh__tcp_keep(net->tcp, &l->flow, false); break;
     case OH__LETTER_UNREACHABLE: oh__udp_unreachable(net->udp, &l->flow, l->mark); break;
     }
 }
@@ -451,7 +451,7 @@ void oh__net_keep(struct oh__net *net, const struct oh_flow *flow, bool keep)
     if (!oh_transport_reliable(flow->transport) || flow->id == 0)
         return;
     if (owner == net->worker)
-        oh__tcp_keep(net->tcp, flow->id, keep);
+        oh__tcp_keep(net->tcp, flow, keep);
     else if (owner < net->shared->mail_n)
         oh__mail_post(&net->shared->mail[owner], &letter, oh_span(NULL, 0));
 }

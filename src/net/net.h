@@ -88,7 +88,9 @@ enum oh__net_kind {
                          worker that sent. OH_E_TIMEOUT (nobody answered, or a slow peer), OH_E_IO
                          (refused, broken, gone, no socket for it), OH_E_LIMIT (larger than a
                          datagram), OH_E_UNSUPPORTED (transport) */
-    OH__NET_CLOSED,   /* flow: this stream has ended */
+    OH__NET_CLOSED,   /* flow: this stream has ended. Told only of streams that somebody can wait
+                         for: one that a send with a ticket went to, or that oh__net_keep(true) was
+                         called for. Whoever connects and goes leaves no trace above */
     OH__NET_WOKEN,    /* oh__net_wake was called from another thread */
 };
 
@@ -131,7 +133,12 @@ void oh__net_resolve(struct oh__net *net, struct oh_span host, uint64_t ticket);
 /* Makes oh__net_wait of that worker return with OH__NET_WOKEN; callable from any thread. */
 void oh__net_wake(struct oh__net *net);
 
-/* Marks a stream as registered: no idle time-out while a binding uses it. */
+/*
+ * Marks a stream as registered: no idle time-out while a binding uses it, and its end will be told
+ * (OH__NET_CLOSED), also when it is unmarked again. Keeping one that has ended already brings
+ * OH__NET_CLOSED too, so the caller may store the binding first and never waits for an end that has
+ * passed.
+ */
 void oh__net_keep(struct oh__net *net, const struct oh_flow *flow, bool keep);
 
 /*

@@ -203,10 +203,14 @@ void oh__conn_arm(struct oh__tcp *tcp, struct oh__conn *c)
         oh__wheel_set(tcp->net->wheel, &c->alarm.timer, at);
 }
 
-/* Tells the user, once, that the id leads nowhere any more. */
+/*
+ * Tells the user, once, that the id leads nowhere any more. Above, this is dear: every shard is
+ * asked whether it waits for something on the stream. So it is not told of connections that nobody
+ * can wait for, which are those that a stranger opens and closes as fast as he can.
+ */
 static void tell_closed(struct oh__tcp *tcp, struct oh__conn *c)
 {
-    if (c->is_told)
+    if (c->is_told && c->is_watched)
         oh__notify(tcp->net, &(struct oh__notice){.kind = OH__NET_CLOSED, .flow = c->flow});
     c->is_told = false;
 }
@@ -369,12 +373,17 @@ void oh__tcp_expire(struct oh__tcp *tcp, struct oh__alarm *alarm)
     }
 }
 
-void oh__tcp_keep(struct oh__tcp *tcp, uint64_t id, bool keep)
+void oh__tcp_keep(struct oh__tcp *tcp, const struct oh_flow *flow, bool keep)
 {
-    struct oh__conn *c = oh__conn_find(tcp, id);
+    struct oh__conn *c = oh__conn_find(tcp, flow->id);
 
+    /* It may have ended, untold, between the message and the decision to keep it. */
+    if (keep && (!c || !c->is_told))
+        oh__notify(tcp->net, &(struct oh__notice){.kind = OH__NET_CLOSED, .flow = *flow});
     if (!c)
         return;
+    if (keep)
+        c->is_watched = true;
     /* The idle time begins now, not when the last message came. */
     c->is_kept = keep;
     c->active = tcp->net->now;

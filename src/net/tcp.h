@@ -40,6 +40,7 @@ struct oh__conn {
     bool is_accepted, is_kept, is_ready, is_used;
     bool has_ended;   /* the peer has sent its last byte */
     bool is_told;     /* the user may know its id */
+    bool is_watched;  /* the user may wait for what comes on it: its end is told */
     bool has_replied; /* something was sent since it was doomed */
     unsigned budget;  /* messages it may still deliver in this round */
     struct {
@@ -53,6 +54,7 @@ struct oh__conn {
         struct oh__chunk *head, *tail;
         uint32_t n; /* bytes waiting */
     } tx;
+    uint32_t discarded;  /* bytes thrown away since our side was shut */
     uint64_t active;     /* ns; last message, keep-alive or send */
     uint64_t message_at; /* ns; when the message being received must be whole, or OH__NEVER */
     uint64_t stall_at;   /* ns; when waiting bytes must have moved, or OH__NEVER */
@@ -109,7 +111,8 @@ void oh__conn_enqueue(struct oh__conn_queue *q, struct oh__conn *c);
 /* Reads what has come, a bounded amount. */
 void oh__conn_read(struct oh__tcp *tcp, struct oh__conn *c);
 
-/* Throws away what comes on a connection that lingers. */
+/* Throws away what comes on a connection that lingers, up to a bound; beyond it the connection is
+ * killed. */
 void oh__conn_discard(struct oh__tcp *tcp, struct oh__conn *c);
 
 /* Sends or queues bytes. */

@@ -18,6 +18,10 @@
 /* Bytes read from one connection per round. */
 #define ROUND_BYTES 65536
 
+/* Bytes thrown away so that no reset overtakes a reply: what a window of the network may hold
+ * behind the message that broke the framing. Who sends more than this is not reading. */
+#define DISCARD_BYTES ((uint32_t)256 << 10)
+
 /* Pongs sent at once, however many pings came. */
 #define PONGS 16
 
@@ -97,9 +101,11 @@ void oh__conn_discard(struct oh__tcp *tcp, struct oh__conn *c)
     char bytes[16384];
     ssize_t got = 1;
 
-    for (int i = 0; i < 4 && got > 0; i++)
+    for (int i = 0; i < 4 && got > 0 && c->discarded < DISCARD_BYTES; i++) {
         got = recv(c->fd, bytes, sizeof(bytes), MSG_DONTWAIT);
-    if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR))
+        c->discarded += got > 0 ? (uint32_t)got : 0;
+    }
+    if (got == 0 || c->discarded >= DISCARD_BYTES || (got < 0 && errno != EAGAIN && errno != EINTR))
         oh__conn_kill(tcp, c, OH_E_IO);
 }
 

@@ -186,8 +186,9 @@ bool oh__tcp_take(struct oh__tcp *tcp, struct oh__net_input *in);
 void oh__tcp_send(struct oh__tcp *tcp, const struct oh_flow *flow, struct oh_span bytes,
                   unsigned from, uint64_t ticket);
 
-/* Exempts a connection of this worker from the idle time-out, or not. */
-void oh__tcp_keep(struct oh__tcp *tcp, uint64_t id, bool keep);
+/* Exempts a connection of this worker from the idle time-out, or not; its end is told from the
+ * first keep on, at once when it has gone already. */
+void oh__tcp_keep(struct oh__tcp *tcp, const struct oh_flow *flow, bool keep);
 
 /* Accepts what has connected already and closes the listening sockets. */
 void oh__tcp_stop_accepting(struct oh__tcp *tcp);
