@@ -18,6 +18,10 @@
 /* Beyond this the reader is stuck; what is sent to it fails rather than filling memory. */
 #define MOST_BYTES ((size_t)32 << 20)
 
+/* And beyond this, nothing is taken that only the network has caused: ICMP errors come as fast as
+ * somebody cares to forge them, and one that is lost costs a transaction its time, no more. */
+#define MOST_ERRORS ((size_t)256 << 10)
+
 /* A bag that a burst has blown up goes back to the heap when it is empty again. */
 #define KEEP_BYTES ((size_t)1 << 20)
 
@@ -73,13 +77,29 @@ static int reserve(struct oh__bag *b, size_t more)
     return OH_OK;
 }
 
+/*
+ * The bytes that a bag may hold with a letter of this kind in it. Answers to what a worker has sent
+ * are as many as it has sent, and keeps as many as there are registrations, so they have no bound
+ * of their own.
+ */
+static size_t most_bytes(enum oh__letter_kind kind)
+{
+    switch (kind) {
+    case OH__LETTER_SEND: return MOST_BYTES;
+    case OH__LETTER_UNREACHABLE: return MOST_ERRORS;
+    case OH__LETTER_FAILED:
+    case OH__LETTER_KEEP:
+    case OH__LETTER_LOSE: break;
+    }
+    return SIZE_MAX;
+}
+
 static int append(struct oh__bag *b, const struct oh__letter *letter, struct oh_span bytes)
 {
     struct oh__letter head = *letter;
     int rc;
 
-    /* Answers to what a worker has sent are as many as it has sent: only new work is refused. */
-    if (letter->kind == OH__LETTER_SEND && b->n + bytes.n > MOST_BYTES)
+    if (b->n + sizeof(head) + bytes.n > most_bytes(letter->kind))
         return OH_E_FULL;
     rc = reserve(b, sizeof(head) + bytes.n);
     if (rc != OH_OK)

@@ -54,7 +54,10 @@ void oh__mail_done(struct oh__mailbox *m);
 /* A worker begins (true) or ends (false) to read it; letters that nobody will read are dropped. */
 void oh__mail_open(struct oh__mailbox *m, bool open);
 
-/* Puts a letter in; letter->n is ignored. OH_OK, OH_E_STATE (nobody reads), OH_E_FULL, OH_E_NOMEM.
+/*
+ * Puts a letter in; letter->n is ignored. OH_OK, OH_E_STATE (nobody reads), OH_E_FULL (more waits
+ * than a letter of this kind may be put behind: 32 MiB for OH__LETTER_SEND, 256 KiB for
+ * OH__LETTER_UNREACHABLE), OH_E_NOMEM.
  */
 int oh__mail_post(struct oh__mailbox *m, const struct oh__letter *letter, struct oh_span bytes);
 

@@ -113,7 +113,7 @@ unsigned oh__udp_errors(struct oh__udp *udp, unsigned listener)
     for (; n < OH__UDP_BATCH; n++) {
         union oh__sockaddr name = {.sa.sa_family = AF_UNSPEC};
         _Alignas(struct cmsghdr) char control[512];
-        char bytes[256];
+        char bytes[OH__WATCH_BYTES];
         struct iovec iov = {.iov_base = bytes, .iov_len = sizeof(bytes)};
         struct msghdr m = {.msg_name = &name,
                            .msg_namelen = sizeof(name),

@@ -2,8 +2,7 @@
  * A cache with sets, as a processor has it: a datagram's mark and peer select a
  * set of four places, and the oldest of the four makes room. Remembering costs
  * a look at four places and no heap, which matters because every request that
- * is sent passes here and next to none ever comes back; what may cost more is
- * the rare error that brought too little back to be recognised.
+ * is sent passes here and next to none ever comes back.
  */
 #include "net/watch.h"
 
@@ -11,12 +10,6 @@
 
 #define SETS 512u
 #define WAYS 4u
-
-/* How much of a datagram its mark covers. */
-#define MARK_BYTES 128
-
-/* Set in the mark of fewer bytes than that. */
-#define MARK_SHORT (UINT64_C(1) << 32)
 
 struct sent {
     struct oh_flow flow;
@@ -42,9 +35,10 @@ void oh__watch_free(struct oh__watch *w)
 
 uint64_t oh__watch_mark(struct oh_span bytes)
 {
-    struct oh_span head = oh_span_head(bytes, MARK_BYTES);
+    struct oh_span head = oh_span_head(bytes, OH__WATCH_BYTES);
 
-    return oh__crc32c(0, head.p, head.n) | (head.n < MARK_BYTES ? MARK_SHORT : 0);
+    /* With the length, so that a part of a datagram is never taken for the whole of another. */
+    return (uint64_t)head.n << 32 | oh__crc32c(0, head.p, head.n);
 }
 
 /* A checksum is enough here: who makes sets collide only loses sight of its own datagrams. */
@@ -71,23 +65,6 @@ void oh__watch_add(struct oh__watch *w, const struct oh_flow *flow, uint64_t mar
     *oldest = (struct sent){.flow = *flow, .mark = mark, .ticket = ticket, .order = ++w->order};
 }
 
-/* The latest datagram to a peer. A walk over the table, for the rare error that brought nothing
- * back. */
-static struct sent *latest_to(struct oh__watch *w, const struct oh_addr *peer)
-{
-    struct sent *best = NULL;
-
-    for (unsigned s = 0; s < SETS; s++) {
-        for (unsigned i = 0; i < WAYS; i++) {
-            struct sent *e = &w->table[s][i];
-
-            if (e->ticket && (!best || e->order > best->order) && oh_addr_eq(&e->flow.peer, peer))
-                best = e;
-        }
-    }
-    return best;
-}
-
 static struct sent *find(struct oh__watch *w, const struct oh_addr *peer, uint64_t mark)
 {
     struct sent *set = set_of(w, peer, mark);
@@ -96,7 +73,7 @@ static struct sent *find(struct oh__watch *w, const struct oh_addr *peer, uint64
         if (set[i].ticket && set[i].mark == mark && oh_addr_eq(&set[i].flow.peer, peer))
             return &set[i];
     }
-    return mark & MARK_SHORT ? latest_to(w, peer) : NULL;
+    return NULL;
 }
 
 bool oh__watch_find(struct oh__watch *w, const struct oh_addr *peer, uint64_t mark,

@@ -263,14 +263,45 @@ static void test_mail(void **state)
     oh__bag_done(&bag);
 }
 
-/* The datagram that failed is found among many; the oldest are forgotten; a short error means the
- * latest. */
+/* ICMP errors come as fast as they are forged: they do not fill a mailbox, and not even keep work
+ * out of it. */
+static void test_mail_errors(void **state)
+{
+    struct oh__mailbox m;
+    struct oh__bag bag = {0};
+    struct oh__letter letter = {.kind = OH__LETTER_UNREACHABLE}, got;
+    struct oh_span bytes;
+    unsigned posted = 0, taken = 0;
+    size_t at = 0;
+
+    (void)state;
+    assert_int_equal(oh__mail_init(&m), OH_OK);
+    oh__mail_open(&m, true);
+    while (posted < 100000 && oh__mail_post(&m, &letter, oh_span(NULL, 0)) == OH_OK)
+        posted++;
+    assert_in_range(posted, 100, (256 << 10) / sizeof(letter));
+    assert_int_equal(oh__mail_post(&m, &letter, oh_span(NULL, 0)), OH_E_FULL);
+    letter.kind = OH__LETTER_SEND;
+    assert_int_equal(oh__mail_post(&m, &letter, OH_LIT("work")), OH_OK);
+    oh__mail_take(&m, &bag);
+    while (oh__bag_next(&bag, &at, &got, &bytes))
+        taken++;
+    assert_int_equal(taken, posted + 1);
+    /* Read, it has room again. */
+    letter.kind = OH__LETTER_UNREACHABLE;
+    assert_int_equal(oh__mail_post(&m, &letter, oh_span(NULL, 0)), OH_OK);
+    oh__mail_done(&m);
+    oh__bag_done(&bag);
+}
+
+/* The datagram that failed is found among many; the oldest are forgotten; an error that tells too
+ * little, as a forged one does, finds nothing. */
 static void test_watch(void **state)
 {
     struct oh__watch *w = oh__watch_new();
     struct oh_flow flow = {.peer = kit_parse("192.0.2.1:5060")}, found;
     uint64_t ticket;
-    char text[200];
+    char text[400];
 
     (void)state;
     memset(text, 'x', sizeof(text));
@@ -285,8 +316,17 @@ static void test_watch(void **state)
     assert_true(oh_addr_eq(&found.peer, &flow.peer));
     assert_false(oh__watch_find(w, &flow.peer, oh__watch_mark(oh_span(text, sizeof(text))), &ticket,
                                 &found));
-    assert_true(oh__watch_find(w, &flow.peer, oh__watch_mark(oh_span(text, 8)), &ticket, &found));
+    text[0] = 100;
+    for (size_t n = 0; n < OH__WATCH_BYTES; n++)
+        assert_false(
+            oh__watch_find(w, &flow.peer, oh__watch_mark(oh_span(text, n)), &ticket, &found));
+    /* Enough of it, and all of a small one. */
+    assert_true(oh__watch_find(w, &flow.peer, oh__watch_mark(oh_span(text, OH__WATCH_BYTES)),
+                               &ticket, &found));
     assert_int_equal(ticket, 100);
+    oh__watch_add(w, &flow, oh__watch_mark(OH_LIT("small")), 101);
+    assert_true(oh__watch_find(w, &flow.peer, oh__watch_mark(OH_LIT("small")), &ticket, &found));
+    assert_int_equal(ticket, 101);
     flow.peer.port++;
     assert_false(oh__watch_find(w, &flow.peer, oh__watch_mark(oh_span(NULL, 0)), &ticket, &found));
     oh__watch_free(w);
@@ -296,12 +336,12 @@ static void test_watch(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_clock),  cmocka_unit_test(test_entropy),
-        cmocka_unit_test(test_hashes), cmocka_unit_test(test_local),
-        cmocka_unit_test(test_hosts),  cmocka_unit_test(test_hosts_refresh),
-        cmocka_unit_test(test_order),  cmocka_unit_test(test_wire_hostile),
-        cmocka_unit_test(test_conns),  cmocka_unit_test(test_mail),
-        cmocka_unit_test(test_watch),
+        cmocka_unit_test(test_clock),       cmocka_unit_test(test_entropy),
+        cmocka_unit_test(test_hashes),      cmocka_unit_test(test_local),
+        cmocka_unit_test(test_hosts),       cmocka_unit_test(test_hosts_refresh),
+        cmocka_unit_test(test_order),       cmocka_unit_test(test_wire_hostile),
+        cmocka_unit_test(test_conns),       cmocka_unit_test(test_mail),
+        cmocka_unit_test(test_mail_errors), cmocka_unit_test(test_watch),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
