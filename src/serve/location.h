@@ -28,7 +28,7 @@ struct oh__binding {
     uint16_t q; /* 0 .. 1000 */
     bool has_q;
     bool nat;            /* the Contact's address is not where the request came from */
-    bool reachable;      /* false: a stream that has ended; listed, not targeted */
+    bool reachable;      /* false: a stream that has ended; listed, not targeted, may give way */
     uint64_t expires_at; /* wall ms */
     uint64_t updated_at; /* wall ms */
     uint32_t rtt_us;     /* last measured round trip; 0 = unknown */
@@ -52,8 +52,8 @@ struct oh__registration {
     unsigned contacts_n; /* 0 and !star: a fetch */
     /* expires_at == 0: remove. flow and user_agent as the request's. */
     const struct oh__binding *contacts;
-    uint64_t wall; /* ms, now */
-    uint32_t contacts_max;
+    uint64_t wall;         /* ms, now */
+    uint32_t contacts_max; /* more than OH__BINDINGS_PER_AOR counts as that */
     /* Change nothing: OH_OK only for an exact repetition (OH__REG_REPEATED), else OH_E_STATE. */
     bool repeat_only;
 };
@@ -75,7 +75,9 @@ enum oh__registered {
  * Applies a REGISTER. OH_OK with the bindings that are now current and what was done; OH_E_STATE
  * when Call-ID and CSeq are out of order (500); OH_E_LIMIT for too many contacts (403) or table
  * full (503: OH_E_FULL); OH_E_FULL or OH_E_IO when the journal refuses (500); OH_E_NOMEM; nothing
- * is changed on failure. journal NULL: memory only. Texts are at most 65,535 bytes each and a
+ * is changed on failure. An unreachable binding goes when a new one has the same +sip.instance
+ * (RFC 5626 4.1); others go, the one that was updated first at first, as far as there would be more
+ * than contacts_max. journal NULL: memory only. Texts are at most 65,535 bytes each and a
  * record 256 KiB, or it is OH_E_LIMIT. What the contacts say about reachable, updated_at, call_id
  * and cseq does not count: the request's own do. An id and a round trip survive a refresh. A repeat
  * is journaled again, for the commit after the first time may have failed.

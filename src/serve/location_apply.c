@@ -7,9 +7,15 @@
  * A REGISTER that was processed already may come again, because its 200 was
  * lost and the server keeps no transaction for it. RFC 3261 10.3 would answer
  * 500 to its CSeq; it is recognised by content instead and answered with 200.
+ *
+ * A phone on a stream may come back from another port, and so with another
+ * Contact, before what it had has expired. Bindings of streams that have ended
+ * are called by nobody, so they give way: to the same device at once, to
+ * anybody else when there would be too many.
  */
 #include "serve/location_apply.h"
 
+#include <offhook/params.h>
 #include <offhook/uri.h>
 
 #define MOST OH__BINDINGS_PER_AOR
@@ -22,7 +28,7 @@ struct parsed {
     uint32_t tried, good; /* bit i: uri[i] was parsed; and it is a URI */
 };
 
-_Static_assert(MOST <= 32, "the masks of struct parsed have a bit for each binding");
+_Static_assert(MOST <= 32, "masks of uint32_t have a bit for each binding");
 
 /* Does binding i have this URI? What is no URI (it came from a file) equals nothing. */
 static bool parsed_equal(struct parsed *p, unsigned i, struct oh_span text, const struct oh_uri *to)
@@ -89,11 +95,12 @@ static enum verdict judge(const struct oh__registration *reg, const struct oh__b
 
 /*
  * What is to be done with each contact of the request: the binding it names, or NONE; and whether a
- * later contact of the same request takes its place.
+ * later contact of the same request takes its place. And which bindings go without being named.
  */
 struct plan {
     int target[MOST];
     bool replaced[MOST];
+    uint32_t gives_way; /* bit j: binding j, which is unreachable */
 };
 
 /* Judges all contacts. OH_E_STATE when one of them must not be served, and so none of them. */
@@ -104,6 +111,7 @@ static int make_plan(const struct oh__binding_list *now, const struct oh__regist
     unsigned changes = 0, repeats = 0;
 
     bound.tried = bound.good = asked.tried = asked.good = 0;
+    plan->gives_way = 0;
     for (unsigned i = 0; i < reg->contacts_n; i++) {
         const struct oh__binding *c = &reg->contacts[i];
         int earlier = find_contact(reg->contacts, i, c->contact, &asked);
@@ -143,15 +151,6 @@ static struct oh__binding binding_of(const struct oh__registration *reg,
     return b;
 }
 
-/* One more binding, within the hard bound. */
-static int append(struct oh__binding_list *next, const struct oh__binding *b)
-{
-    if (next->n == MOST)
-        return OH_E_LIMIT;
-    next->v[next->n++] = *b;
-    return OH_OK;
-}
-
 /* The contact that names binding j, the last one if there are several; NONE when none does. */
 static int contact_for(const struct plan *plan, unsigned contacts_n, int j)
 {
@@ -161,34 +160,112 @@ static int contact_for(const struct plan *plan, unsigned contacts_n, int j)
     return NONE;
 }
 
-/* Builds the new list: those that were there in their old order, then the new ones. */
-static int follow_plan(const struct oh__binding_list *now, const struct oh__registration *reg,
-                       const struct plan *plan, struct oh__binding_list *next)
+/* Does contact i make a binding that was not there? */
+static bool is_new(const struct oh__registration *reg, const struct plan *plan, unsigned i)
 {
-    int rc = OH_OK;
+    return plan->target[i] == NONE && !plan->replaced[i] && !removes(reg, &reg->contacts[i]);
+}
 
-    next->n = next->added = next->removed = 0;
-    for (unsigned j = 0; j < now->n && rc == OH_OK; j++) {
-        int i = contact_for(plan, reg->contacts_n, (int)j);
-        struct oh__binding b = now->v[j];
+/* Does binding j go, because the request takes it away or because it gives way? */
+static bool goes(const struct oh__registration *reg, const struct plan *plan, unsigned j)
+{
+    int i = contact_for(plan, reg->contacts_n, (int)j);
 
-        if (i != NONE && removes(reg, &reg->contacts[i])) {
-            next->removed++;
+    return (plan->gives_way >> j & 1) || (i != NONE && removes(reg, &reg->contacts[i]));
+}
+
+/* May binding j give way? Not one that the request itself refreshes or removes. */
+static bool expendable(const struct oh__binding_list *now, const struct oh__registration *reg,
+                       const struct plan *plan, unsigned j)
+{
+    return !now->v[j].reachable && !(plan->gives_way >> j & 1) &&
+           contact_for(plan, reg->contacts_n, (int)j) == NONE;
+}
+
+/* The device that a binding belongs to (RFC 5626 4.1); empty when the phone does not tell. */
+static struct oh_span instance_of(const struct oh__binding *b)
+{
+    struct oh_span value;
+
+    return oh_param_find(b->params, OH_LIT("+sip.instance"), &value) ? value : oh_span(NULL, 0);
+}
+
+/* New bindings take the place of those that the same device had on streams that have ended. */
+static void replace_instances(const struct oh__binding_list *now,
+                              const struct oh__registration *reg, struct plan *plan)
+{
+    for (unsigned i = 0; i < reg->contacts_n; i++) {
+        struct oh_span instance = instance_of(&reg->contacts[i]);
+
+        if (instance.n == 0 || !is_new(reg, plan, i))
             continue;
-        }
-        if (i != NONE)
-            b = binding_of(reg, &reg->contacts[i], &now->v[j]);
-        rc = append(next, &b);
+        for (unsigned j = 0; j < now->n; j++)
+            if (expendable(now, reg, plan, j) && oh_span_eq(instance_of(&now->v[j]), instance))
+                plan->gives_way |= UINT32_C(1) << j;
     }
-    for (unsigned i = 0; i < reg->contacts_n && rc == OH_OK; i++) {
-        struct oh__binding b = binding_of(reg, &reg->contacts[i], NULL);
+}
 
-        if (plan->target[i] != NONE || plan->replaced[i] || removes(reg, &reg->contacts[i]))
+/* The expendable binding that was refreshed the longest time ago, or NONE. */
+static int oldest_expendable(const struct oh__binding_list *now, const struct oh__registration *reg,
+                             const struct plan *plan)
+{
+    int oldest = NONE;
+
+    for (unsigned j = 0; j < now->n; j++)
+        if (expendable(now, reg, plan, j) &&
+            (oldest == NONE || now->v[j].updated_at < now->v[oldest].updated_at))
+            oldest = (int)j;
+    return oldest;
+}
+
+/*
+ * Keeps to the bound: unreachable bindings give way first, then it is OH_E_LIMIT. Whoever has more
+ * than a bound that was lowered may still refresh and remove.
+ */
+static int make_room(const struct oh__binding_list *now, const struct oh__registration *reg,
+                     struct plan *plan)
+{
+    unsigned most = reg->contacts_max < MOST ? reg->contacts_max : MOST, n = 0;
+
+    for (unsigned j = 0; j < now->n; j++)
+        n += !goes(reg, plan, j);
+    for (unsigned i = 0; i < reg->contacts_n; i++)
+        n += is_new(reg, plan, i);
+    if (n <= now->n)
+        return OH_OK;
+    for (; n > most; n--) {
+        int j = oldest_expendable(now, reg, plan);
+
+        if (j == NONE)
+            return OH_E_LIMIT;
+        plan->gives_way |= UINT32_C(1) << j;
+    }
+    return OH_OK;
+}
+
+/*
+ * Builds the new list: those that were there in their old order, then the new ones. make_room has
+ * seen to it that they fit.
+ */
+static void follow_plan(const struct oh__binding_list *now, const struct oh__registration *reg,
+                        const struct plan *plan, struct oh__binding_list *next)
+{
+    next->n = next->added = next->removed = 0;
+    for (unsigned j = 0; j < now->n; j++) {
+        int i = contact_for(plan, reg->contacts_n, (int)j);
+
+        if (goes(reg, plan, j))
+            next->removed++;
+        else
+            next->v[next->n++] = i == NONE ? now->v[j]
+                                           : binding_of(reg, &reg->contacts[i], &now->v[j]);
+    }
+    for (unsigned i = 0; i < reg->contacts_n; i++) {
+        if (!is_new(reg, plan, i))
             continue;
-        rc = append(next, &b);
+        next->v[next->n++] = binding_of(reg, &reg->contacts[i], NULL);
         next->added++;
     }
-    return rc;
 }
 
 /* Step 6: all go, unless one of them says that this request is an old one. */
@@ -224,9 +301,9 @@ int oh__location_apply(const struct oh__binding_list *now, const struct oh__regi
         memcpy(next->v, now->v, now->n * sizeof(now->v[0]));
         return OH_OK;
     }
-    rc = follow_plan(now, reg, &plan, next);
-    /* Whoever has more than a bound that was lowered may still refresh and remove. */
-    if (rc == OH_OK && next->n > now->n && next->n > reg->contacts_max)
-        rc = OH_E_LIMIT;
+    replace_instances(now, reg, &plan);
+    rc = make_room(now, reg, &plan);
+    if (rc == OH_OK)
+        follow_plan(now, reg, &plan, next);
     return rc;
 }

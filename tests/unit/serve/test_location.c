@@ -405,6 +405,187 @@ static void round_trips(void **state)
     end(&f);
 }
 
+/* A phone on a stream of its own, from a port that its Contact names; `params` may be "". */
+static int reg_stream(struct fixture *f, unsigned port, const char *params, uint32_t contacts_max)
+{
+    char uri[64], call_id[16];
+    struct oh__binding b;
+    struct oh__registration r = {.aor = OH_LIT("alice@example.test"),
+                                 .cseq = 1,
+                                 .contacts_n = 1,
+                                 .contacts = &b,
+                                 .wall = f->wall,
+                                 .contacts_max = contacts_max};
+
+    snprintf(uri, sizeof(uri), "sip:alice@10.0.0.1:%u;transport=tcp", port);
+    snprintf(call_id, sizeof(call_id), "stream-%u", port);
+    b = contact(uri, 3600);
+    b.params = oh_span_str(params);
+    b.flow.transport = OH_TRANSPORT_TCP;
+    b.flow.id = port;
+    r.call_id = oh_span_str(call_id);
+    return oh__location_register(f->loc, &r, NULL, &f->arena, &f->out, &f->done);
+}
+
+/* Two contacts of alice at once, with a bound of four. */
+static int reg_two(struct fixture *f, const char *call_id, uint32_t cseq,
+                   const struct oh__binding two[2])
+{
+    struct oh__registration r = {.aor = OH_LIT("alice@example.test"),
+                                 .call_id = oh_span_str(call_id),
+                                 .cseq = cseq,
+                                 .contacts_n = 2,
+                                 .contacts = two,
+                                 .wall = f->wall,
+                                 .contacts_max = 4};
+
+    return oh__location_register(f->loc, &r, NULL, &f->arena, &f->out, &f->done);
+}
+
+/* Are these, by the ids of their streams, all that alice has, in this order? */
+static void assert_streams(struct fixture *f, unsigned n, const unsigned *ports)
+{
+    struct oh__location_stats stats;
+
+    assert_int_equal(count(f), n);
+    for (unsigned i = 0; i < n; i++)
+        assert_int_equal(f->out.v[i].flow.id, ports[i]);
+    oh__location_stats(f->loc, &stats);
+    assert_int_equal(stats.bindings, n);
+}
+
+/* A phone that comes back from a new port each time is never refused for what it left behind. */
+static void reconnects_are_not_refused(void **state)
+{
+    struct fixture f;
+
+    (void)state;
+    begin(&f, 100);
+    for (unsigned port = 1; port <= 50; port++) {
+        f.wall += 1000;
+        assert_int_equal(reg_stream(&f, port, "", 3), OH_OK);
+        assert_int_equal(f.out.n, port < 3 ? port : 3);
+        assert_int_equal(f.out.added, 1);
+        assert_int_equal(f.out.removed, port > 3);
+        assert_int_equal(oh__location_flow_closed(f.loc, port), 1);
+    }
+    assert_streams(&f, 3, (const unsigned[]){48, 49, 50});
+    end(&f);
+}
+
+/* The oldest go first, no more than must, and what is reachable or named in the request stays. */
+static void unreachable_ones_give_way(void **state)
+{
+    struct oh__binding two[2];
+    struct fixture f;
+
+    (void)state;
+    begin(&f, 100);
+    f.wall = WALL + 5;
+    assert_int_equal(reg_stream(&f, 1, "", 4), OH_OK);
+    f.wall = WALL + 2;
+    assert_int_equal(reg_stream(&f, 2, "", 4), OH_OK);
+    assert_int_equal(reg_stream(&f, 3, "", 4), OH_OK);
+    f.wall = WALL + 3;
+    assert_int_equal(reg_stream(&f, 4, "", 4), OH_OK);
+    f.wall = WALL + 6;
+    assert_int_equal(reg_stream(&f, 5, "", 4), OH_E_LIMIT);
+    for (unsigned port = 1; port <= 4; port += port == 1 ? 2 : 1) /* all but 2 */
+        assert_int_equal(oh__location_flow_closed(f.loc, port), 1);
+    /* A request that fails for another reason moves nobody out. */
+    two[0] = contact("sip:alice@10.0.0.2", 60);
+    two[1] = contact("sip:alice@10.0.0.1:3;transport=tcp", 60);
+    assert_int_equal(reg_two(&f, "stream-3", 1, two), OH_E_STATE);
+    assert_streams(&f, 4, (const unsigned[]){1, 2, 3, 4});
+    assert_int_equal(reg_stream(&f, 5, "", 4), OH_OK); /* 3 is older than 4, and 4 than 1 */
+    assert_streams(&f, 4, (const unsigned[]){1, 2, 4, 5});
+    /* 4 would be the next, but this request refreshes it: so it is 1. */
+    two[1] = contact("sip:alice@10.0.0.1:4;transport=tcp", 60);
+    two[1].flow.id = 6;
+    two[1].flow.transport = OH_TRANSPORT_TCP;
+    two[0].flow.id = 7;
+    two[0].flow.transport = OH_TRANSPORT_TCP;
+    f.wall = WALL + 7;
+    assert_int_equal(oh__location_flow_closed(f.loc, 5), 1);
+    assert_int_equal(reg_two(&f, "stream-4", 2, two), OH_OK);
+    assert_streams(&f, 4, (const unsigned[]){2, 6, 5, 7});
+    /* One unreachable binding is left, and two would have to go: nothing changes. */
+    two[0] = contact("sip:alice@10.0.0.8", 60);
+    two[1] = contact("sip:alice@10.0.0.9", 60);
+    assert_int_equal(reg_two(&f, "z", 1, two), OH_E_LIMIT);
+    assert_streams(&f, 4, (const unsigned[]){2, 6, 5, 7});
+    end(&f);
+}
+
+/* A bound that was lowered: those that are unreachable make no room for more reachable ones. */
+static void a_lowered_bound(void **state)
+{
+    struct fixture f;
+
+    (void)state;
+    begin(&f, 100);
+    for (unsigned port = 1; port <= 5; port++)
+        assert_int_equal(reg_stream(&f, port, "", 5), OH_OK);
+    assert_int_equal(oh__location_flow_closed(f.loc, 1), 1);
+    assert_int_equal(oh__location_flow_closed(f.loc, 2), 1);
+    assert_int_equal(reg_stream(&f, 6, "", 3), OH_E_LIMIT);
+    assert_streams(&f, 5, (const unsigned[]){1, 2, 3, 4, 5});
+    assert_int_equal(oh__location_flow_closed(f.loc, 3), 1);
+    assert_int_equal(reg_stream(&f, 6, "", 3), OH_OK);
+    assert_streams(&f, 3, (const unsigned[]){4, 5, 6});
+    end(&f);
+}
+
+/* The hard bound holds whatever contacts_max says, and giving way works at it, too. */
+static void the_hard_bound(void **state)
+{
+    struct fixture f;
+
+    (void)state;
+    begin(&f, 100);
+    for (unsigned port = 1; port <= OH__BINDINGS_PER_AOR; port++)
+        assert_int_equal(reg_stream(&f, port, "", UINT32_MAX), OH_OK);
+    assert_int_equal(reg_stream(&f, 100, "", UINT32_MAX), OH_E_LIMIT);
+    assert_int_equal(oh__location_flow_closed(f.loc, OH__BINDINGS_PER_AOR), 1);
+    assert_int_equal(reg_stream(&f, 100, "", UINT32_MAX), OH_OK);
+    assert_int_equal(count(&f), OH__BINDINGS_PER_AOR);
+    assert_int_equal(f.out.v[OH__BINDINGS_PER_AOR - 1].flow.id, 100);
+    end(&f);
+}
+
+/* The same device (RFC 5626 4.1) replaces at once what it left behind, and nothing else. */
+static void a_device_replaces_its_own(void **state)
+{
+    static const char one[] = ";+sip.instance=\"<urn:uuid:1>\"";
+    static const char same[] = ";reg-id=1;+SIP.Instance=\"<urn:uuid:1>\"";
+    static const char other[] = ";+sip.instance=\"<urn:uuid:10>\"";
+    static const char empty[] = ";+sip.instance=\"\"";
+    struct fixture f;
+
+    (void)state;
+    begin(&f, 100);
+    assert_int_equal(reg_stream(&f, 1, one, 10), OH_OK);
+    assert_int_equal(reg_stream(&f, 2, one, 10), OH_OK); /* 1 is reachable, so it stays */
+    assert_streams(&f, 2, (const unsigned[]){1, 2});
+    assert_int_equal(reg_stream(&f, 3, other, 10), OH_OK);
+    assert_int_equal(reg_stream(&f, 4, "", 10), OH_OK);
+    assert_int_equal(reg_stream(&f, 5, empty, 10), OH_OK);
+    for (unsigned port = 1; port <= 5; port++)
+        assert_int_equal(oh__location_flow_closed(f.loc, port), 1);
+    assert_int_equal(reg_stream(&f, 6, "", 10), OH_OK);
+    assert_int_equal(reg_stream(&f, 7, empty, 10), OH_OK);
+    assert_streams(&f, 7, (const unsigned[]){1, 2, 3, 4, 5, 6, 7});
+    assert_int_equal(reg_stream(&f, 8, same, 10), OH_OK);
+    assert_int_equal(f.out.added, 1);
+    assert_int_equal(f.out.removed, 2);
+    assert_streams(&f, 6, (const unsigned[]){3, 4, 5, 6, 7, 8});
+    /* Its repetition is one, although it would replace something if it were new. */
+    assert_int_equal(reg_stream(&f, 8, same, 10), OH_OK);
+    assert_int_equal(f.done, OH__REG_REPEATED);
+    assert_int_equal(f.out.removed, 0);
+    end(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -422,6 +603,11 @@ int main(void)
         cmocka_unit_test(many_on_one_stream),
         cmocka_unit_test(sources),
         cmocka_unit_test(round_trips),
+        cmocka_unit_test(reconnects_are_not_refused),
+        cmocka_unit_test(unreachable_ones_give_way),
+        cmocka_unit_test(a_lowered_bound),
+        cmocka_unit_test(the_hard_bound),
+        cmocka_unit_test(a_device_replaces_its_own),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

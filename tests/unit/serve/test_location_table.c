@@ -341,6 +341,17 @@ static void a_journal_that_refuses(void **state)
         assert_int_equal(stats.bindings, i);
         assert_int_equal(reg1(&f, "a", 1, "sip:alice@10.0.0.1", 60), OH_OK);
     }
+    /* One that would have given way has not. */
+    assert_int_equal(oh__location_register(f.loc, &r, NULL, &f.arena, &f.out, &f.done), OH_OK);
+    assert_int_equal(oh__location_flow_closed(f.loc, 9), 1);
+    b.contact = OH_LIT("sip:alice@10.0.0.3");
+    b.flow.id = 10;
+    r.contacts_max = 2;
+    assert_int_equal(
+        oh__location_register(f.loc, &r, oh__store_journal(store, 0), &f.arena, &f.out, &f.done),
+        OH_E_IO);
+    assert_int_equal(count(&f), 2);
+    assert_int_equal(f.out.v[1].flow.id, 9);
     oh__store_close(store);
     end(&f);
 }
