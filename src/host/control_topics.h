@@ -39,6 +39,10 @@ json_t *oh__control_status(struct oh__host *host, const json_t *request);
  * "phones" out. */
 json_t *oh__control_phones(struct oh__host *host, const json_t *request);
 
+/* As oh__control_phones, with so many bytes for the copy of one AOR: too few are an error, not the
+ * end of the list. */
+json_t *oh__control_phones_within(struct oh__host *host, const json_t *request, size_t memory);
+
 /* ---- control_why.c ---- */
 
 /* "who" (account, AOR or Call-ID), "limit", "failed" (boolean) in; "decisions" out, newest first.

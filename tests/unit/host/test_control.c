@@ -22,6 +22,7 @@
 #include "host/control.h"
 #include "host/control_commands.h"
 #include "host/control_json.h"
+#include "host/control_topics.h"
 
 static const char *const LISTEN[] = {"udp:127.0.0.1:0"};
 
@@ -463,6 +464,67 @@ static void test_phones(void **state)
     assert_int_equal(seen, 101);
 }
 
+/* What names one AOR is looked up, whatever a walk would have found from its cursor on. */
+static void test_phones_of_one(void **state)
+{
+    /* Behind the last stripe: a walk from here finds nobody. */
+    static const char ask[] = "{'command':'phones','cursor':[256,0,0],'who':'%s'}";
+    static const struct {
+        const char *who;
+        size_t n;
+    } rows[] = {{"101", 1},  {"101@pbx", 1},   {"101@PBX", 1}, {"101@other", 1},
+                {"102", 0},  {"102@other", 1}, {"A@b@pbx", 1}, {"a@b@pbx", 0},
+                {"101@", 0}, {"@pbx", 0},      {"1", 0},       {"", 0}};
+    struct world *w = *state;
+    char request[128], far[1100];
+
+    bind_phone(w, "101@pbx", "x");
+    bind_phone(w, "101@other", "x");
+    bind_phone(w, "102@other", "x");
+    bind_phone(w, "A@b@pbx", "x");
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        snprintf(request, sizeof request, ask, rows[i].who);
+        json_t *reply = run(w, request);
+
+        if (json_array_size(json_object_get(reply, "phones")) != rows[i].n)
+            fail_msg("'%s'", rows[i].who);
+        assert_true(json_is_null(json_object_get(reply, "next")));
+        json_decref(reply);
+    }
+    /* What is too long for a look-up is found by a walk. */
+    memset(far, 'x', sizeof far);
+    memcpy(far + sizeof far - 5, "@pbx", 5);
+    bind_phone(w, far, "x");
+    json_t *asked = json_pack("{s:s}", "who", far);
+    json_t *reply = oh__control_phones(&w->host, asked);
+
+    assert_int_equal(json_array_size(json_object_get(reply, "phones")), 1);
+    json_decref(asked);
+    json_decref(reply);
+}
+
+/* Short of memory a page is an error: `phones` must not take it for the end of the list. */
+static void test_phones_short_of_memory(void **state)
+{
+    static const char *const who[] = {"", "101", "101@pbx"};
+    struct world *w = *state;
+
+    bind_phone(w, "101@pbx", "x");
+    for (unsigned i = 0; i < 3; i++) {
+        json_t *asked = json_pack("{s:s}", "who", who[i]);
+        json_t *reply = oh__control_phones_within(&w->host, asked, 16);
+
+        assert_true(json_is_false(json_object_get(reply, "ok")));
+        assert_int_equal(json_integer_value(json_object_get(reply, "exit")), 9);
+        assert_null(json_object_get(reply, "phones"));
+        json_decref(reply);
+        reply = oh__control_phones_within(&w->host, asked, 4096);
+        assert_int_equal(json_array_size(json_object_get(reply, "phones")), 1);
+        json_decref(reply);
+        json_decref(asked);
+    }
+}
+
 static void test_bans(void **state)
 {
     struct world *w = *state;
@@ -593,12 +655,15 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(test_lines),        TEST(test_nonsense),    TEST(test_endless_line),
-        TEST(test_deaf_client),  TEST(test_slow_client), TEST(test_many_clients),
-        TEST(test_private),      TEST(test_why),         TEST(test_tried),
-        TEST(test_phones),       TEST(test_bans),        TEST(test_status_and_config),
-        TEST(test_backup),       TEST(test_leave),       TEST(test_client),
-        TEST(test_client_alone),
+        TEST(test_lines),         TEST(test_nonsense),
+        TEST(test_endless_line),  TEST(test_deaf_client),
+        TEST(test_slow_client),   TEST(test_many_clients),
+        TEST(test_private),       TEST(test_why),
+        TEST(test_tried),         TEST(test_phones),
+        TEST(test_phones_of_one), TEST(test_phones_short_of_memory),
+        TEST(test_bans),          TEST(test_status_and_config),
+        TEST(test_backup),        TEST(test_leave),
+        TEST(test_client),        TEST(test_client_alone),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
