@@ -192,6 +192,20 @@ static const struct oh__setting_row limits_rows[] = {
         "Entries of `shared`; beyond, the one written longest ago goes."),
 };
 
+static const struct oh__setting_row connections_rows[] = {
+    FIXED_COUNT("max", SET(connections_max), 1, 1000000,
+        "Connections in the whole process; beyond, a new one is closed at once."),
+    FIXED_COUNT("per_source", SET(connections_per_source), 1, 1000000,
+        "Connections accepted from one source (an IPv4 address or an IPv6 /64)."),
+    FIXED_TIME("message_timeout", SET(message_timeout), SEC, HOUR,
+        "How long a message may take from its first byte to its last."),
+    FIXED_TIME("idle_timeout", SET(idle_timeout), SEC, 24 * HOUR,
+        "How long a connection may stay without a message or keep-alive; one that a "
+        "registration uses has no such end."),
+    FIXED_BYTES("send_queue", SET(send_queue_max), 64 * KIB, 64 * MIB,
+        "Bytes that may wait for one peer to read them; beyond, its connection is closed."),
+};
+
 static const struct oh__setting_row timers_rows[] = {
     FIXED_TIME("t1", SET(t1), SEC / 1000, 10 * SEC,
         "T1, the estimate of the round trip (RFC 3261 17.1.1.1)."),
@@ -230,6 +244,8 @@ static const struct oh__setting_group groups[] = {
         "Taking the server out of service without ending calls."},
     {"limits", OH__GROUP_TABLE, false, ROWS(limits_rows),
         "Bounds of everything that strangers can make grow."},
+    {"connections", OH__GROUP_TABLE, false, ROWS(connections_rows),
+        "Bounds of streams (TCP)."},
     {"timers", OH__GROUP_TABLE, false, ROWS(timers_rows),
         "SIP's base timers; all others are multiples of them (RFC 3261 17)."},
     {"log", OH__GROUP_TABLE, false, ROWS(log_rows), "The log: one event per line."},

@@ -86,6 +86,11 @@ static void net_options(const struct oh__host *host, struct oh__net_options *o)
     o->workers = host->workers_n;
     o->stream_limits = settings->limits;
     o->stream_limits.message = settings->stream_message_max;
+    o->connections_max = settings->connections_max;
+    o->connections_per_source = settings->connections_per_source;
+    o->message_timeout = settings->message_timeout;
+    o->idle_timeout = settings->idle_timeout;
+    o->send_queue_max = settings->send_queue_max;
 }
 
 /* Leaves out optional listeners whose address this machine does not have (IPv6 mostly). From the

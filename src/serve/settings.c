@@ -81,6 +81,11 @@ static void default_limits(struct oh__settings *s)
     s->transactions_max = 400000;
     s->completed_max = 1600000;
     s->bindings_max = 2000000;
+    s->connections_max = 10000;
+    s->connections_per_source = 256;
+    s->send_queue_max = 1048576;
+    s->message_timeout = 10 * SECOND;
+    s->idle_timeout = 300 * SECOND;
 }
 
 void oh__settings_default(struct oh__settings *s)

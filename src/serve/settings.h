@@ -80,6 +80,13 @@ struct oh__settings {
     uint32_t bindings_max;       /* whole process; 2,000,000 */
     uint64_t t1, t2, t4;         /* ns; 0 = defaults */
 
+    /* Streams. */
+    uint32_t connections_max;        /* whole process; 10,000 */
+    uint32_t connections_per_source; /* 256 */
+    uint32_t send_queue_max;         /* bytes that wait for one peer; 1 MiB */
+    uint64_t message_timeout;        /* ns, from a message's first byte to its last; 10 s */
+    uint64_t idle_timeout;           /* ns, without a message or keep-alive; 300 s */
+
     char server_name[64]; /* value of Server; "" = none */
 
     /* Which policy functions the file has. */

@@ -288,6 +288,11 @@ static void check_tables(const struct oh__settings *s)
     assert_int_equal(s->transactions_max, 5000);
     assert_int_equal(s->completed_max, 6000);
     assert_int_equal(s->bindings_max, 700);
+    assert_int_equal(s->connections_max, 64);
+    assert_int_equal(s->connections_per_source, 8);
+    assert_true(s->message_timeout == 3 * SEC);
+    assert_true(s->idle_timeout == 120 * SEC);
+    assert_int_equal(s->send_queue_max, 131072);
     assert_true(s->t1 == SEC / 4);
     assert_true(s->t2 == 2 * SEC);
     assert_true(s->t4 == SEC * 5 / 2);
@@ -471,6 +476,12 @@ static void test_reload(void **state)
     assert_int_equal(report.n, 2);
     assert_int_equal(report.problems[0].line, 1);
     assert_non_null(strstr(report.problems[1].text, "'listen' cannot change while"));
+    rewrite_file(path, "listen = { \"udp:127.0.0.1:0\", { \"udp:[::1]:0\", optional = true },\n"
+                       "  \"tcp:127.0.0.1:0\" }\nconnections = { idle_timeout = 60 }\n");
+    assert_int_equal(oh__config_reload(old, &fresh, &report), OH_E_SYNTAX);
+    assert_int_equal(report.n, 1);
+    assert_int_equal(report.problems[0].line, 3);
+    assert_non_null(strstr(report.problems[0].text, "'connections.idle_timeout' cannot change"));
     assert_int_equal(report.problems[1].line, 2);
 
     /* A good one is the next version, on the sockets that are open. */

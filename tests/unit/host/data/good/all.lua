@@ -26,6 +26,8 @@ maintenance = { on = true, retry_after = 120 }
 limits = { message = "8 KiB", headers = 4096, body = 2000, uri = 256, stream_message = "128 KiB",
     transactions = 5000, completed = 6000, bindings = 700, policy_steps = 5000,
     policy_memory = "4 MiB", shared = 99 }
+connections = { max = 64, per_source = 8, message_timeout = "3 s", idle_timeout = "2 min",
+    send_queue = "128 KiB" }
 timers = { t1 = "250 ms", t2 = 2, t4 = "2.5 s" }
 log = { level = "debug", to = "/tmp/offhook.log" }
 function on_call(r) end
