@@ -5,6 +5,7 @@
  * and oh__config_process_default fill.
  */
 #include "host/config_parts.h"
+#include "serve/location.h"
 
 #define SEC  UINT64_C(1000000000)
 #define HOUR (3600 * SEC)
@@ -132,7 +133,9 @@ static const struct oh__setting_row registrar_rows[] = {
         "Lifetime of a registration that asks for none."),
     SECONDS("expires_max", SET(expires_max), 1, 604800,
         "Longest registration; a longer one is cut to this."),
-    COUNT("contacts", SET(contacts_max), 1, 1000, "Phones (bindings) that one user may have."),
+    COUNT("contacts", SET(contacts_max), 1, OH__BINDINGS_PER_AOR,
+        "Phones (bindings) that one user may have. Those whose connection has ended make room for "
+        "new ones."),
     BYTES("contact_size", SET(contact_len_max), 64, 8 * KIB, "Longest Contact value."),
 };
 

@@ -52,7 +52,7 @@ struct oh__settings {
 
     /* Registrar (seconds). */
     uint32_t expires_min, expires_default, expires_max; /* 60, 3600, 7200 */
-    uint32_t contacts_max;                              /* per AOR; 10 */
+    uint32_t contacts_max;                              /* per AOR; 10 (<= OH__BINDINGS_PER_AOR) */
     uint32_t contact_len_max;                           /* bytes of one Contact value; 512 */
 
     /* Proxy (ns unless said). */

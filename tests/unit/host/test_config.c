@@ -384,6 +384,8 @@ static void test_positions(void **state)
     refuse_text("registrar = {}\nregistrar.contacts = 0\n");
     assert_int_equal(report.problems[0].line, 2);
     assert_int_equal(report.problems[0].column, 22);
+    refuse_text("registrar = { contacts = 33 }\n"); /* one more than an AOR has room for */
+    assert_int_equal(report.problems[0].column, 26);
     refuse_text("domains, workers = { \"a.example\" }, 70\n");
     assert_int_equal(report.problems[0].line, 1);
     assert_int_equal(report.problems[0].column, 10);

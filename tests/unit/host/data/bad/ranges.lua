@@ -6,7 +6,7 @@ limits = { message = 100, body = "5 MiB", headers = "65535 B", uri = "1 GiB" }
 timers = { t1 = "5 s", t2 = "4 s" }
 --! 1:11 'workers' must be 0 to 64, but is 65
 --! 2:1 'registrar.expires_default' (3600 s) is below 'expires_min' (7200 s)
---! 2:26 'registrar.contacts' must be 1 to 1000, but is 0
+--! 2:26 'registrar.contacts' must be 1 to 32, but is 0
 --! 2:64 'registrar.expires_max' must be 1 s to 7 d, but is "10 d"
 --! 3:21 'proxy.timer_c' must be 10 s to 1 h, but is "1 s"
 --! 3:40 'proxy.ring_time' must be 1 s to 1 h, but is 4000
