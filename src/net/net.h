@@ -89,8 +89,9 @@ enum oh__net_kind {
                          (refused, broken, gone, no socket for it), OH_E_LIMIT (larger than a
                          datagram), OH_E_UNSUPPORTED (transport) */
     OH__NET_CLOSED,   /* flow: this stream has ended. Told only of streams that somebody can wait
-                         for: one that a send with a ticket went to, or that oh__net_keep(true) was
-                         called for. Whoever connects and goes leaves no trace above */
+                         for: one that a request with a ticket went to (its response comes on the
+                         stream), or that oh__net_keep(true) was called for. Whoever connects, asks
+                         and goes leaves no trace above */
     OH__NET_WOKEN,    /* oh__net_wake was called from another thread */
 };
 

@@ -138,8 +138,9 @@ void oh__conn_write(struct oh__tcp *tcp, struct oh__conn *c, struct oh_span byte
     c->active = tcp->net->now;
     if (bytes.n == 0)
         return;
-    /* Whoever wants to hear of a failure may be waiting for an answer on this stream. */
-    c->is_watched = c->is_watched || ticket != 0;
+    /* Answers come to requests only; that a response could not be sent is a failure, not an end. */
+    if (ticket != 0 && !oh_span_eq(oh_span_head(bytes, 4), OH_LIT("SIP/")))
+        c->is_watched = true;
     c->has_replied = true;
     if (c->state == OH__CONN_DOOMED)
         oh__conn_use(tcp, c);

@@ -75,8 +75,7 @@ static void test_byte_by_byte(void **state)
     expect_message(&k, &in, 7, 40);
     assert_int_equal(kit_stats(&k).rx_stream_messages, 2);
     close(fd);
-    assert_true(kit_next(k.net, OH__NET_CLOSED, &in, 1000));
-    assert_int_equal(kit_stats(&k).connections, 0);
+    assert_true(runs_down_to(&k, 0));
     kit_close(&k);
 }
 
@@ -259,21 +258,29 @@ static void test_end_of_a_stranger(void **state)
     close(fd);
     assert_int_equal(kit_run(k.net, OH__NET_CLOSED, 20), 0);
     assert_int_equal(kit_stats(&k).connections, 0);
-    /* A message, and an answer that nobody needs to know the fate of. */
+    /* A message and its answer, after which nothing is waited for. */
     fd = connect_to(&k);
     kit_write(fd, text, n);
     expect_message(&k, &in, 1, 0);
-    oh__net_send(k.net, &in.flow, OH_LIT(REPLY), 0);
+    oh__net_send(k.net, &in.flow, OH_LIT(REPLY), 1);
     assert_int_equal(kit_read(fd, back, sizeof(back)), sizeof(back));
     close(fd);
     assert_int_equal(kit_run(k.net, OH__NET_CLOSED, 20), 0);
     assert_int_equal(kit_stats(&k).connections, 0);
-    /* A send with a ticket makes the end matter. */
+    /* A request makes the end matter, when somebody wants to know what becomes of it. */
+    fd = connect_to(&k);
+    kit_write(fd, text, n);
+    expect_message(&k, &in, 1, 0);
+    oh__net_send(k.net, &in.flow, oh_span(text, n), 0);
+    assert_int_equal(kit_read(fd, text, n), n);
+    close(fd);
+    assert_int_equal(kit_run(k.net, OH__NET_CLOSED, 20), 0);
     fd = connect_to(&k);
     kit_write(fd, text, n);
     expect_message(&k, &in, 1, 0);
     flow = in.flow;
-    oh__net_send(k.net, &flow, OH_LIT(REPLY), 1);
+    oh__net_send(k.net, &flow, oh_span(text, n), 1);
+    assert_int_equal(kit_read(fd, text, n), n);
     close(fd);
     assert_true(kit_next(k.net, OH__NET_CLOSED, &in, 1000));
     assert_int_equal(in.flow.id, flow.id);
