@@ -520,6 +520,7 @@ static void unreachable_ones_give_way(void **state)
 /* A bound that was lowered: those that are unreachable make no room for more reachable ones. */
 static void a_lowered_bound(void **state)
 {
+    struct oh__binding two[2];
     struct fixture f;
 
     (void)state;
@@ -528,6 +529,15 @@ static void a_lowered_bound(void **state)
         assert_int_equal(reg_stream(&f, port, "", 5), OH_OK);
     assert_int_equal(oh__location_flow_closed(f.loc, 1), 1);
     assert_int_equal(oh__location_flow_closed(f.loc, 2), 1);
+    /* A refresh is no growth: nobody has to go, and nobody is refused. */
+    two[0] = contact("sip:alice@10.0.0.1:4;transport=tcp", 60);
+    two[1] = contact("sip:alice@10.0.0.1:5;transport=tcp", 60);
+    for (unsigned i = 0; i < 2; i++) {
+        two[i].flow.transport = OH_TRANSPORT_TCP;
+        two[i].flow.id = 4 + i;
+    }
+    assert_int_equal(reg_two(&f, "z", 1, two), OH_OK);
+    assert_streams(&f, 5, (const unsigned[]){1, 2, 3, 4, 5});
     assert_int_equal(reg_stream(&f, 6, "", 3), OH_E_LIMIT);
     assert_streams(&f, 5, (const unsigned[]){1, 2, 3, 4, 5});
     assert_int_equal(oh__location_flow_closed(f.loc, 3), 1);
