@@ -12,6 +12,7 @@
 #include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -20,9 +21,10 @@
 #include "host/maintain.h"
 #include "host/process.h"
 
-#define DRAIN_MAX (10 * OH__SEC) /* transactions still in flight then are given up */
-#define POLL_MS   200
-#define WHY_MAX   512
+#define DRAIN_MAX       (10 * OH__SEC) /* transactions still in flight then are given up */
+#define DESCRIPTORS_MAX 1048576
+#define POLL_MS         200
+#define WHY_MAX         512
 
 #define STRANGER_LINES 100 /* in the log, a second */
 
@@ -392,6 +394,18 @@ static int start_rest(struct running *run)
     return oh__maintain_start(host, &run->maintain) == OH_OK ? EXIT_FINE : EXIT_REFUSED;
 }
 
+/* A connection is a descriptor: as many as the system lets us have. Fewer only mean that
+ * connections are refused earlier. */
+static void raise_descriptors(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= DESCRIPTORS_MAX)
+        return;
+    limit.rlim_cur = limit.rlim_max < DESCRIPTORS_MAX ? limit.rlim_max : DESCRIPTORS_MAX;
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 static int start(struct running *run)
 {
     struct oh__host *host = run->host;
@@ -413,6 +427,7 @@ static int start(struct running *run)
     host->hasher = oh__hasher_new();
     if (!host->workers || !host->hasher)
         return EXIT_REFUSED;
+    raise_descriptors();
     if ((status = open_net(host)) != 0 || (status = drop_privileges(host)) != 0 ||
         (status = oh__state_open(host)) != 0 || (status = oh__first_accounts(host)) != 0 ||
         (status = make_policy(host)) != 0 || (status = make_shards(host)) != 0)

@@ -111,7 +111,7 @@ void oh__settings_default(struct oh__settings *s)
     s->nat_keepalive = 25 * SECOND;
     s->call_max = 12 * 3600 * SECOND;
 
-    s->failures_max = 20;
+    s->failures_max = 60; /* a phone with a wrong password asks again by itself, some 15 times */
     s->ban_window = 60 * SECOND;
     s->ban_time = 300 * SECOND;
     s->nonce_life = 300 * SECOND;

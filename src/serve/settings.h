@@ -66,7 +66,7 @@ struct oh__settings {
     uint64_t call_max;      /* lifetime of Record-Route tokens; 12 h */
 
     /* Abuse. */
-    uint32_t failures_max; /* failed authentications per source before a ban; 20; 0 = never */
+    uint32_t failures_max; /* failed authentications per source before a ban; 60; 0 = never */
     uint64_t ban_window, ban_time; /* ns: within which they count; how long it lasts; 60 s, 300 s */
     uint64_t nonce_life;           /* ns; 300 s */
     uint32_t maintenance_retry;    /* seconds in Retry-After while draining; 30 */
