@@ -175,9 +175,12 @@ const struct oh__command oh__commands[] = {
     {"backup", "DIR", "copy accounts, secrets and registrations to a new directory",
      "Works while the server runs and while it does not.", NONE,
      "offhook backup /srv/backup/offhook-monday\n", 1, 1, false, oh__cmd_backup, NULL},
-    {"restore", "DIR", "put a backup in place of the state",
-     "No server may run. What was there before is kept beside it.", NONE,
-     "offhook restore /srv/backup/offhook-monday\n", 1, 1, false, oh__cmd_restore, NULL},
+    {"restore", "DIR", "put back what a backup has",
+     "While a server runs, its accounts become those of the backup. Phones that are registered now "
+     "stay, unless their account goes; others are registered as in the backup until they expire. "
+     "The secrets stay those of the server, because calls in progress depend on them. With no "
+     "server running the whole state is replaced, and what was there before is kept beside it.",
+     NONE, "offhook restore /srv/backup/offhook-monday\n", 1, 1, false, oh__cmd_restore, NULL},
     {"decode", "[FILE|-]", "show every part of a SIP message, or where it is wrong",
      "Reads one message from FILE or from standard input.", NONE,
      "offhook decode invite.txt\n"

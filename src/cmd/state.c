@@ -127,44 +127,54 @@ int oh__cmd_backup(const struct oh__args *args)
     return status;
 }
 
-static int tell_restored(const struct oh__args *args, const char *state, bool moved)
+static void tell_exchanged(const json_t *reply)
 {
-    json_t *o = json_pack("{s:b,s:i,s:s}", "ok", 1, "schema_version", OH__SCHEMA_VERSION, "state",
-                          state);
-    int status = OH__EXIT_OK;
+    printf("The backup is in place in ");
+    oh__puts(stdout, oh__json_str(reply, "state"));
+    printf("%s.\n", json_is_true(json_object_get(reply, "before"))
+                        ? "; what was there before is beside it, with .before-restore-N in its "
+                          "name"
+                        : "");
+}
 
-    if (args->json) {
-        status = oh__print_json(o);
-    } else {
-        printf("The backup is in place in ");
-        oh__puts(stdout, state);
-        printf("%s.\n", moved
-                            ? "; what was there before is beside it, with .before-restore-N in its "
-                              "name"
-                            : "");
-    }
-    json_decref(o);
-    return status;
+/* A running server takes over what it can use, and has its own reasons to leave the rest. */
+static void tell_taken_over(const json_t *reply)
+{
+    unsigned long long useless = oh__json_u64(reply, "accounts_useless", 0);
+
+    printf("accounts: %llu restored, %llu removed; registrations: %llu added, %llu kept, %llu "
+           "ended.\n",
+           (unsigned long long)oh__json_u64(reply, "accounts_restored", 0),
+           (unsigned long long)oh__json_u64(reply, "accounts_removed", 0),
+           (unsigned long long)oh__json_u64(reply, "added", 0),
+           (unsigned long long)oh__json_u64(reply, "kept", 0),
+           (unsigned long long)oh__json_u64(reply, "ended", 0));
+    printf("The secrets are still those of the running server: calls in progress depend on "
+           "them.\n");
+    if (useless)
+        printf("%llu of the accounts are of a realm that this server does not ask for, and no "
+               "phone can use them: make them again with `offhook user add NAME`.\n",
+               useless);
 }
 
 int oh__cmd_restore(const struct oh__args *args)
 {
-    char state[OH__CONFIG_PATH_MAX], why[OH__OFFLINE_WHY] = "";
+    char path[PATH_MAX];
+    json_t *request, *reply = NULL;
+    int status;
 
-    if (!oh__state_dir(args, state, sizeof state))
+    if (!absolute(args->words[0], path))
         return OH__EXIT_REFUSED;
-    bool moved = access(state, F_OK) == 0;
-
-    if (oh__offline_restore(args->words[0], state, why) == OH_OK)
-        return tell_restored(args, state, moved);
-    if (args->json) {
-        json_t *o = json_pack("{s:b,s:i,s:i,s:o}", "ok", 0, "schema_version", OH__SCHEMA_VERSION,
-                              "exit", OH__EXIT_REFUSED, "error", oh__json_text(oh_span_str(why)));
-
-        oh__print_json(o);
-        json_decref(o);
-    } else {
-        oh__fail("%s", why);
-    }
-    return OH__EXIT_REFUSED;
+    request = json_pack("{s:s,s:s}", "command", "restore", "directory", path);
+    status = oh__ask_or_do(args, request, &reply);
+    if (status)
+        return status;
+    if (args->json)
+        status = oh__print_json(reply);
+    else if (json_object_get(reply, "state"))
+        tell_exchanged(reply);
+    else
+        tell_taken_over(reply);
+    json_decref(reply);
+    return status;
 }

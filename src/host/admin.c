@@ -435,22 +435,38 @@ static int end_bindings(struct oh__admin *admin, struct oh_span user, const char
     return r;
 }
 
+/* The same for an account of every domain, unless somebody has this name in this domain with an
+ * account for it alone. */
+static int end_shared(struct oh__admin *admin, struct oh_span user, const char *domain,
+                      unsigned *ended)
+{
+    struct oh__account found;
+
+    if (admin->accounts &&
+        oh__accounts_find(admin->accounts, user, text_of(domain), &found) == OH_OK &&
+        found.domain[0] && found.gone_at == 0)
+        return OH_OK;
+    return end_bindings(admin, user, domain, ended);
+}
+
 /* The bindings of an account of every domain stand under each of the server's names. */
-static int end_all(struct oh__admin *admin, const struct oh__account *account, unsigned *ended)
+int oh__admin_end_bindings(struct oh__admin *admin, struct oh_span user, struct oh_span domain,
+                           unsigned *ended)
 {
     const struct oh__settings *s = admin->settings;
-    struct oh_span user = text_of(account->user);
+    char name[256];
     int r;
 
     if (!admin->location)
         return OH_OK;
-    if (account->domain[0])
-        r = end_bindings(admin, user, account->domain, ended);
+    copy_text(name, domain);
+    if (name[0])
+        r = end_bindings(admin, user, name, ended);
     else
-        r = end_bindings(admin, user, s ? s->default_domain : admin->realm, ended);
-    for (unsigned i = 0; r == OH_OK && s && !account->domain[0] && i < s->domains_n; i++)
+        r = end_shared(admin, user, s ? s->default_domain : admin->realm, ended);
+    for (unsigned i = 0; r == OH_OK && s && !name[0] && i < s->domains_n; i++)
         if (!s->domains[i].alias_of[0])
-            r = end_bindings(admin, user, s->domains[i].name, ended);
+            r = end_shared(admin, user, s->domains[i].name, ended);
     if (r == OH_OK && admin->journal)
         r = oh__journal_commit(admin->journal);
     return r;
@@ -483,7 +499,7 @@ int oh__admin_remove(struct oh__admin *admin, const struct oh__account *account,
         r = oh__accounts_put(admin->accounts, &row);
     }
     if (r == OH_OK)
-        r = end_all(admin, account, &n);
+        r = oh__admin_end_bindings(admin, user, domain, &n);
     if (ended)
         *ended = n;
     if (r != OH_OK)

@@ -102,6 +102,14 @@ int oh__admin_update(struct oh__admin *admin, const struct oh__account *account,
 int oh__admin_remove(struct oh__admin *admin, const struct oh__account *account, bool forget,
                      unsigned *ended, char why[OH__ADMIN_WHY]);
 
+/*
+ * Ends the bindings of an account that was taken out, as oh__admin_remove does, under each of the
+ * server's names when domain is "", but not where a live account of that domain alone has the name.
+ * *ended grows by the AORs that had some. OH_OK or a code of oh__location_register or the journal.
+ */
+int oh__admin_end_bindings(struct oh__admin *admin, struct oh_span user, struct oh_span domain,
+                           unsigned *ended);
+
 /* Deletes tombstones older than OH__TOMBSTONE_DAYS. Returns how many went, or a negative code. */
 int oh__admin_purge(struct oh__admin *admin);
 

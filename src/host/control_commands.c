@@ -22,6 +22,7 @@ static const struct oh__control_command COMMANDS[] = {
     {"user-add", oh__control_users},      {"user-list", oh__control_users},
     {"user-passwd", oh__control_users},   {"user-set", oh__control_users},
     {"user-remove", oh__control_users},   {"user-import", oh__control_users},
+    {"restore", oh__control_restore},
 };
 
 const struct oh__control_command *oh__control_find(const char *name)

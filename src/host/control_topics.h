@@ -28,6 +28,16 @@ json_t *oh__control_stop(struct oh__host *host, const json_t *request);
 /* "directory" in, an absolute path; the same out. */
 json_t *oh__control_backup(struct oh__host *host, const json_t *request);
 
+/* ---- control_restore.c ---- */
+
+/*
+ * "directory" in, the absolute path of a backup. Out: "accounts_restored" and "accounts_removed"
+ * (live ones), "accounts_useless" (of a
+ * realm that is not asked for), and of addresses-of-record "added", "kept" (those of the backup
+ * whose phones are registered now) and "ended" with their accounts.
+ */
+json_t *oh__control_restore(struct oh__host *host, const json_t *request);
+
 /* ---- control_status.c ---- */
 
 /* Nothing in; counters of all layers, gauges, and the moment they were read out. */

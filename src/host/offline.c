@@ -166,11 +166,32 @@ static bool misspelt(const char *state, const json_t *request)
            strcmp(command, "user-import") != 0;
 }
 
+/* The whole state is exchanged: "before" tells whether there was one, which is kept beside it. */
+static json_t *put_back(const char *state, const json_t *request)
+{
+    bool before = access(state, F_OK) == 0;
+    char why[OH__STORE_WHY] = "";
+    int r = oh__store_restore(oh__json_str(request, "directory"), state, why);
+
+    if (r != OH_OK)
+        return oh__control_error(9, "%s", why[0] ? why : oh_error_text(r));
+    json_t *reply = oh__control_ok();
+
+    json_object_set_new(reply, "state", oh__json_text(oh_span_str(state)));
+    json_object_set_new(reply, "before", json_boolean(before));
+    return reply;
+}
+
 int oh__offline_run(const char *state, const json_t *request, json_t **reply,
                     char why[OH__OFFLINE_WHY])
 {
     struct offline o;
 
+    /* It makes the state, or locks it by itself. */
+    if (strcmp(oh__json_str(request, "command"), "restore") == 0) {
+        *reply = put_back(state, request);
+        return OH_OK;
+    }
     if (misspelt(state, request)) {
         snprintf(why, OH__OFFLINE_WHY,
                  "there is no state directory %s: start a server with `offhook serve`, or name its "
@@ -183,25 +204,6 @@ int oh__offline_run(const char *state, const json_t *request, json_t **reply,
     if (r == OH_OK)
         r = run(&o, request, reply, why);
     close_state(&o);
-    return r;
-}
-
-int oh__offline_restore(const char *from, const char *state, char why[OH__OFFLINE_WHY])
-{
-    char text[OH__STORE_WHY] = "", database[OH__CONFIG_PATH_MAX + 16];
-
-    snprintf(database, sizeof database, "%s/offhook.db", from);
-    if (access(database, F_OK) != 0 && (errno == ENOENT || errno == ENOTDIR)) {
-        snprintf(why, OH__OFFLINE_WHY,
-                 "%.300s is no backup (it has no offhook.db): name a directory that `offhook "
-                 "backup` has made",
-                 from);
-        return OH_E_ABSENT;
-    }
-    int r = oh__store_restore(from, state, text);
-
-    if (r != OH_OK)
-        snprintf(why, OH__OFFLINE_WHY, "%s", text[0] ? text : oh_error_text(r));
     return r;
 }
 

@@ -14,15 +14,13 @@
 #define OH__OFFLINE_WHY 512
 
 /*
- * Answers a "user-..." or "backup" request as a server would. OH_OK with a reply, which may be an
- * error; OH_E_ABSENT when there is no state (and the request needs one), OH_E_BUSY when a server
+ * Answers a "user-..." or "backup" request as a server would, and a "restore" by putting the backup
+ * in place of the whole state ("state" and "before" in the reply). OH_OK with a reply, which may be
+ * an error; OH_E_ABSENT when there is no state (and the request needs one), OH_E_BUSY when a server
  * has it after all, or the store's code, with a sentence in why.
  */
 int oh__offline_run(const char *state, const json_t *request, json_t **reply,
                     char why[OH__OFFLINE_WHY]);
-
-/* Puts a backup in place of the state. OH_OK or the store's code with why. */
-int oh__offline_restore(const char *from, const char *state, char why[OH__OFFLINE_WHY]);
 
 /* The realm that accounts of this state have when they were made without a domain. OH_OK,
  * OH_E_ABSENT, or the store's code. */

@@ -690,6 +690,35 @@ int oh__location_restore(struct oh__location *loc, struct oh_span aor, uint64_t 
     return rc;
 }
 
+int oh__location_adopt(struct oh__location *loc, struct oh_span aor,
+                       const struct oh__binding_list *list, uint64_t wall,
+                       struct oh__journal *journal, struct oh_arena *arena)
+{
+    struct place at = place_of(loc, aor);
+    struct oh__binding_list current = *list;
+    struct oh_span copy;
+    struct change c;
+    int rc = OH_E_DUPLICATE;
+
+    if (aor.n == 0 || aor.n > UINT16_MAX)
+        return OH_E_SYNTAX;
+    oh__location_drop_expired(&current, wall);
+    if (current.n == 0)
+        return OH_E_ABSENT;
+    revise(loc, &current);
+    /* Looked at and changed under one lock: a phone that registers meanwhile comes first or last,
+     * and what it said stands in both cases. */
+    pthread_mutex_lock(&at.stripe->lock);
+    begin(&c, at, aor, wall);
+    if (c.now.n == 0) {
+        c.now.n = current.n;
+        memcpy(c.now.v, current.v, current.n * sizeof(current.v[0]));
+        rc = carry_out(loc, &c, journal, arena, &copy);
+    }
+    pthread_mutex_unlock(&at.stripe->lock);
+    return rc;
+}
+
 void oh__location_stats(struct oh__location *loc, struct oh__location_stats *out)
 {
     struct oh__location_stats stats = {0};

@@ -139,6 +139,17 @@ int oh__location_encode(const struct oh__binding_list *list, struct oh_arena *ar
 int oh__location_restore(struct oh__location *loc, struct oh_span aor, uint64_t version,
                          struct oh_span record, uint64_t wall);
 
+/*
+ * Gives an AOR without current bindings those of a list that was copied out of another table, as if
+ * they had been there before a restart: stream bindings are unreachable, expired ones are left out.
+ * It is a new change of the AOR, journaled unless journal is NULL. OH_OK; OH_E_DUPLICATE when it
+ * has bindings, OH_E_ABSENT when none of the list is current; OH_E_SYNTAX for an empty AOR;
+ * OH_E_FULL, OH_E_IO, OH_E_LIMIT, OH_E_NOMEM. Nothing is changed on failure.
+ */
+int oh__location_adopt(struct oh__location *loc, struct oh_span aor,
+                       const struct oh__binding_list *list, uint64_t wall,
+                       struct oh__journal *journal, struct oh_arena *arena);
+
 struct oh__location_stats {
     uint32_t aors, bindings;
     uint64_t bytes;

@@ -189,3 +189,61 @@ int oh__store_accounts_each(struct oh__store *store,
 {
     return oh__store_accounts_from(store, OH_LIT(""), OH_LIT(""), visit, ctx);
 }
+
+/* ---- all of them at once ---- */
+
+/* Rows on their way from one store into another. */
+struct transfer {
+    struct oh__db *to;
+    char *why;
+};
+
+static int transfer_row(void *ctx, const struct oh__account_row *row)
+{
+    struct transfer *t = ctx;
+    int rc = check_row(row);
+
+    if (rc != OH_OK) {
+        oh__why(t->why, "an account cannot be taken over: its user is empty, or a text is too long "
+                        "or holds a NUL; nothing was changed");
+        return rc;
+    }
+    return put_row(t->to, row, t->why);
+}
+
+/* Reads one store inside of the other's transaction, so that a fault in any row undoes them all. */
+static int replace_rows(struct oh__db *to, struct oh__store *from, char why[OH__STORE_WHY])
+{
+    struct transfer t = {.to = to, .why = why};
+    int rc = oh__db_run(to, OH__DB_BEGIN, "write", why);
+
+    if (rc != OH_OK)
+        return rc;
+    rc = oh__db_run(to, OH__DB_ACCOUNTS_CLEAR, "write", why);
+    if (rc == OH_OK)
+        rc = oh__store_accounts_each(from, transfer_row, &t);
+    if (rc == OH_OK)
+        rc = oh__db_run(to, OH__DB_COMMIT, "write", why);
+    if (rc != OH_OK)
+        oh__db_run(to, OH__DB_ROLLBACK, "write", NULL);
+    return rc;
+}
+
+int oh__store_accounts_replace(struct oh__store *store, struct oh__store *from,
+                               char why[OH__STORE_WHY])
+{
+    int rc;
+
+    if (store->read_only || store == from) {
+        oh__why(why, "accounts are taken from another store into one that may be written");
+        return OH_E_DENIED;
+    }
+    /* Stands unless a step says something better. */
+    oh__why(why, "the accounts could not be read; nothing was changed");
+    pthread_mutex_lock(&store->db.lock);
+    rc = replace_rows(&store->db, from, why);
+    pthread_mutex_unlock(&store->db.lock);
+    if (rc == OH_OK)
+        oh__why(why, "%s", "");
+    return rc;
+}

@@ -152,26 +152,46 @@ int oh__store_backup(struct oh__store *store, const char *to_dir,
 }
 
 /* Accepts every record: what is asked is whether the files can be read. */
-static int count_one(void *ctx, struct oh_span aor, uint64_t version, struct oh_span record)
+static int accept_one(void *ctx, struct oh_span aor, uint64_t version, struct oh_span record)
 {
-    uint64_t *records = ctx;
-
-    (void)aor, (void)version, (void)record;
-    (*records)++;
+    (void)ctx, (void)aor, (void)version, (void)record;
     return OH_OK;
 }
 
-/* Opens a backup as a store for reading, which makes all checks, and holds its lock meanwhile. */
-static int open_backup(const char *dir, struct oh__store **out, char why[OH__STORE_WHY])
+/* Asked first, because opening a directory leaves a lock file in it, whatever else it may hold. */
+static int look_like_backup(const char *dir, char why[OH__STORE_WHY])
+{
+    char path[OH__PATH_MAX];
+
+    if (oh__files_join(path, dir, OH__DB_NAME) != OH_OK) {
+        oh__why(why, "the path %.100s... is too long", dir);
+        return OH_E_LIMIT;
+    }
+    if (access(path, F_OK) == 0 || (errno != ENOENT && errno != ENOTDIR))
+        return OH_OK; /* opening it tells more about what is wrong */
+    oh__why(why,
+            "%.100s is no backup (it has no " OH__DB_NAME "): name a directory that `offhook "
+            "backup` has made",
+            dir);
+    return OH_E_ABSENT;
+}
+
+int oh__store_backup_open(const char *dir,
+                          int (*visit)(void *ctx, struct oh_span aor, uint64_t version,
+                                       struct oh_span record),
+                          void *ctx, struct oh__store **out, char why[OH__STORE_WHY])
 {
     struct oh__store_options options = {.dir = dir, .read_only = true};
     struct oh__store *store;
-    uint64_t records = 0;
-    int rc = oh__store_open(&options, &store, why);
+    int rc = look_like_backup(dir, why);
 
+    if (rc == OH_OK)
+        rc = oh__store_open(&options, &store, why);
     if (rc != OH_OK)
         return rc;
-    rc = oh__store_replay(store, count_one, &records, why);
+    rc = oh__store_replay(store, visit, ctx, why);
+    if (rc != OH_OK && !why[0])
+        oh__why(why, "the registrations in %.100s cannot be read: %s", dir, oh_error_text(rc));
     if (rc == OH_OK && store->suspect)
         rc = OH_E_CORRUPT; /* why says what is damaged */
     if (rc == OH_OK && store->segments) {
@@ -267,7 +287,7 @@ int oh__store_restore(const char *from_dir, const char *state_dir, char why[OH__
     int rc = plain_path(state, state_dir, why);
 
     if (rc == OH_OK)
-        rc = open_backup(from_dir, &backup, why);
+        rc = oh__store_backup_open(from_dir, accept_one, NULL, &backup, why);
     if (rc != OH_OK)
         return rc;
     /* Without a lock of its own the old state could be written to while it is moved away. */

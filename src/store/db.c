@@ -63,6 +63,7 @@ static const char *const texts[OH__DB_STATEMENTS] = {
     " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
     "UPDATE account SET gone_at = ?3 WHERE user = ?1 AND domain = ?2",
     "DELETE FROM account WHERE user = ?1 AND domain = ?2",
+    "DELETE FROM account",
     "SELECT user, domain, auth_name, realm, ha1_md5, ha1_sha256, ha1_sha512_256, userhash_md5,"
     " userhash_sha256, userhash_sha512_256, name, gone_at, flags FROM account"
     " WHERE (user, domain) >= (?1, ?2) ORDER BY user, domain", /* the order of the key: no sort */

@@ -22,6 +22,7 @@ enum oh__db_statement {
     OH__DB_ACCOUNT_PUT,
     OH__DB_ACCOUNT_TOMBSTONE,
     OH__DB_ACCOUNT_DELETE,
+    OH__DB_ACCOUNTS_CLEAR,
     OH__DB_ACCOUNT_FROM,
     OH__DB_STATEMENTS
 };

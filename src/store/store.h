@@ -100,6 +100,14 @@ int oh__store_accounts_from(struct oh__store *store, struct oh_span user, struct
 int oh__store_accounts_each(struct oh__store *store,
                             int (*visit)(void *ctx, const struct oh__account_row *row), void *ctx);
 
+/*
+ * Gives the store exactly the accounts of another one, tombstones included, in one transaction and
+ * durably; those that the other lacks are deleted. Codes as oh__store_accounts_put, and
+ * OH_E_CORRUPT when the other cannot be read. All or nothing.
+ */
+int oh__store_accounts_replace(struct oh__store *store, struct oh__store *from,
+                               char why[OH__STORE_WHY]);
+
 /* ---- bindings ---- */
 
 /* The journal of a worker, NULL when there are not so many. One thread at a time uses a journal. */
@@ -161,6 +169,17 @@ int oh__store_backup(struct oh__store *store, const char *to_dir,
                      int (*next)(void *ctx, struct oh_span *aor, uint64_t *version,
                                  struct oh_span *record),
                      void *ctx, char why[OH__STORE_WHY]);
+
+/*
+ * Opens a backup for reading, as oh__store_open and oh__store_replay do, and checks all of it:
+ * visit gets its bindings. OH_E_ABSENT when the directory is no backup, OH_E_CORRUPT when any of it
+ * cannot be read or it is a state directory, or what visit returned, with why. To be closed with
+ * oh__store_close.
+ */
+int oh__store_backup_open(const char *dir,
+                          int (*visit)(void *ctx, struct oh_span aor, uint64_t version,
+                                       struct oh_span record),
+                          void *ctx, struct oh__store **out, char why[OH__STORE_WHY]);
 
 /* Puts a backup into a state directory that no server uses; what was there is kept as
  * DIR.before-restore-N. OH_E_* with why. */

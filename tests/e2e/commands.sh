@@ -293,9 +293,40 @@ json "nothing is left of it" 0 'all(a["user"] != "201" for a in o["accounts"])' 
 # ---- reload, backup, and leaving ----
 
 json "reload" 0 'o["config_version"] >= 1' reload
+echo as-of-the-backup >"$T/older-secret"
+json "an account for the backup" 0 'o["user"] == "303"' user add 303 \
+    --password-file "$T/older-secret"
+registers "with its password" 200 303 as-of-the-backup
 json "backup" 0 'o["directory"].endswith("/copy")' backup "$T/copy"
 expect "backup to a directory that is there" 9 "." backup "$T/copy"
-expect "restore while the server runs" 9 "." restore "$T/copy"
+expect "after the backup another password" 0 "." user passwd 303 --password-file "$T/secret"
+registers "which works" 200 303 from-a-file
+json "an account that the backup lacks" 0 'o["user"] == "302"' user add 302 \
+    --password-file "$T/secret"
+registers "with a phone" 200 302 from-a-file
+json "and one that it has goes" 0 'o["user"] == "202"' user remove 202 --forget
+mkdir "$T/no-backup"
+expect "restore of a directory that is no backup" 9 "is no backup" restore "$T/no-backup"
+expect "restore of the state that is in use" 9 "nothing was restored" restore "$S"
+json "a refused restoration is JSON, too" 9 'not o["ok"]' restore "$T/no-backup"
+json "and changes nothing" 0 \
+    '"302" in [a["user"] for a in o["accounts"]] and
+     "202" not in [a["user"] for a in o["accounts"]]' user list
+registers "not even a password" 200 303 from-a-file
+if rmdir "$T/no-backup" 2>"$T/err"; then
+    ok "nor leaves it anything behind"
+else
+    not_ok "nor leaves it anything behind" "there is something in the directory"
+fi
+json "restore while the server runs" 0 \
+    'o["accounts_removed"] == 1 and o["accounts_restored"] > 10000 and o["ended"] == 1 and
+     o["kept"] >= 3 and o["added"] == 0' restore "$T/copy"
+registers "the password of the backup works again" 200 303 as-of-the-backup
+registers "the later one does not" 401 303 from-a-file
+registers "nor does an account that the backup lacks" 401 302 from-a-file
+expect "whose phone is gone" 1 "no phone is registered as 302" phones 302
+registers "an account that had gone is back" 200 202 b
+expect "the secrets are the server's own" 0 "secrets are still those" restore "$T/copy"
 expect "a second server on the same state" 9 "." serve --listen udp:127.0.0.1:0
 if grep -qF -e from-a-file -e piped -e password-9999 "$T/log"; then
     cp "$T/log" "$T/err"

@@ -250,6 +250,30 @@ static void test_remove(void **state)
     assert_true(live(w, "101", "", &a));
 }
 
+/* An account of every domain takes its phones along, but not those of a namesake. */
+static void test_remove_of_all_domains(void **state)
+{
+    struct world *w = *state;
+    struct oh__settings *s = w->settings;
+    json_t *reply;
+
+    expect(w, "{'command':'user-add','user':'101'}", 0);
+    s->domains_n = 2;
+    snprintf(s->domains[0].name, OH__NAME_MAX, "example.com");
+    snprintf(s->domains[1].name, OH__NAME_MAX, "example.org");
+    expect(w, "{'command':'user-add','user':'101','domain':'example.com'}", 0);
+    bind_phone(w, "101@pbx");
+    bind_phone(w, "101@example.com");
+    bind_phone(w, "101@example.org");
+    snprintf(s->default_domain, OH__NAME_MAX, "example.com");
+    reply = run(w, "{'command':'user-remove','user':'101','domain':''}");
+    assert_int_equal(json_integer_value(json_object_get(reply, "ended")), 1);
+    json_decref(reply);
+    assert_int_equal(bindings(w, "101@pbx"), 1); /* that name is not the server's any more */
+    assert_int_equal(bindings(w, "101@example.com"), 1);
+    assert_int_equal(bindings(w, "101@example.org"), 0);
+}
+
 static void test_forget(void **state)
 {
     struct world *w = *state;
@@ -419,6 +443,7 @@ int main(void)
         TEST(test_add_given_password),
         TEST(test_bad_names),
         TEST(test_remove),
+        TEST(test_remove_of_all_domains),
         TEST(test_passwd_and_set),
         TEST(test_forget),
         TEST(test_purge),
