@@ -48,7 +48,7 @@ static uint32_t slots_for(const struct oh__load_run *run, unsigned index)
  */
 static int open_sockets(struct oh__load_worker *w, char *why, size_t cap)
 {
-    struct oh__net_options o = {.workers = 1, .exact_wait = true};
+    struct oh__net_options o = {.workers = 1, .exact_wait = true, .bulk = true};
     int rc;
 
     for (; o.listeners_n < w->run->config->ports; o.listeners_n++)

@@ -19,7 +19,7 @@ int oh__udp_new(struct oh__net *net, struct oh__udp **out)
     udp->net = net;
     udp->sockets = o->listeners_n;
     udp->rx = oh__udp_rx_new();
-    udp->tx = oh__udp_tx_new();
+    udp->tx = oh__udp_tx_new(o->bulk);
     udp->watch = oh__watch_new();
     if (!udp->rx || !udp->tx || !udp->watch)
         rc = OH_E_NOMEM;
@@ -81,6 +81,7 @@ static bool report(struct oh__udp *udp, const struct oh_addr *peer, uint64_t mar
     struct oh_flow flow;
     uint64_t ticket;
 
+    oh__udp_tx_single(udp->tx);
     if (!oh__watch_find(udp->watch, peer, mark, &ticket, &flow))
         return false;
     oh__send_failed(udp->net, udp->net->worker, ticket, OH_E_IO, &flow);

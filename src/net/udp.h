@@ -34,8 +34,12 @@ struct oh__udp_rx *oh__udp_rx_new(void);
 /* Ends the receiving part. NULL is ignored. */
 void oh__udp_rx_free(struct oh__udp_rx *rx);
 
-/* Makes the sending part. NULL on failure. */
-struct oh__udp_tx *oh__udp_tx_new(void);
+/* Makes the sending part; bulk is the option of this name. NULL on failure. */
+struct oh__udp_tx *oh__udp_tx_new(bool bulk);
+
+/* Sends every datagram by itself from now on: an ICMP error speaks of the first one of a run only.
+ */
+void oh__udp_tx_single(struct oh__udp_tx *tx);
 
 /* Ends the sending part. NULL is ignored. */
 void oh__udp_tx_free(struct oh__udp_tx *tx);

@@ -27,7 +27,7 @@ struct oh__udp_rx {
     char *slots;
     unsigned n, next;                      /* received in this round, and the one to take next */
     unsigned rotor;                        /* the listener whose turn it is to begin */
-    uint32_t ready;                        /* one bit for each listener */
+    uint64_t ready;                        /* one bit for each listener */
     uint32_t drops[OH__NET_LISTENERS_MAX]; /* the kernel's counter when we last saw it */
     struct datagram got[SLOTS];
     struct mmsghdr hdr[OH__UDP_BATCH];
@@ -78,7 +78,7 @@ void oh__udp_ready(struct oh__udp *udp, unsigned listener, uint32_t events)
     if (events & EPOLLERR)
         oh__udp_errors(udp, listener);
     if (events & EPOLLIN)
-        udp->rx->ready |= UINT32_C(1) << listener;
+        udp->rx->ready |= UINT64_C(1) << listener;
 }
 
 /* The kernel's counter of lost datagrams runs on for the life of the socket, and may wrap. */
@@ -164,7 +164,7 @@ void oh__udp_read(struct oh__udp *udp)
     for (unsigned i = rx->rotor % OH__NET_LISTENERS_MAX; rx->ready && rx->n < SLOTS;
          i = (i + 1) % OH__NET_LISTENERS_MAX) {
         if ((rx->ready >> i & 1) && !read_batch(udp, i))
-            rx->ready &= ~(UINT32_C(1) << i);
+            rx->ready &= ~(UINT64_C(1) << i);
     }
     rx->ready = 0; /* epoll tells again of those that have more */
 }

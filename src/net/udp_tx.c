@@ -4,10 +4,18 @@
  * never a heap call. What the kernel does not take for want of buffers stays
  * for the next flush; when the arena is full of that, datagrams are dropped,
  * as a network would: what matters is retransmitted.
+ *
+ * With options.bulk a way through the kernel is shared: datagrams of one length
+ * to one peer are handed over as one, with UDP_SEGMENT, and cut again when they
+ * are delivered or, at best, by the network card. Most of what a send costs is
+ * spent once per such run: a microsecond becomes a quarter of one. To have runs
+ * the batch is sorted by length, which a server must not do (a CANCEL is shorter
+ * than its INVITE), but a generator of thousands of equal messages can.
  */
 #define _GNU_SOURCE
 
 #include <errno.h>
+#include <netinet/udp.h>
 
 #include "net/udp.h"
 
@@ -15,6 +23,13 @@
 
 /* Errors of earlier datagrams can hide a send this often before it counts as failed itself. */
 #define TRIES 16
+
+/* A run: how many datagrams (older kernels take 64), of which length (an Ethernet's frame must hold
+ * one, with IPv6), and how many bytes together. */
+#define RUN_MAX     64
+#define RUN_SEGMENT 1452
+#define RUN_BYTES   65000
+#define BULK_BATCH  256
 
 struct item {
     uint32_t at, n; /* where in the arena, and how many bytes */
@@ -26,19 +41,38 @@ struct item {
 };
 
 struct oh__udp_tx {
-    unsigned n;
+    unsigned n, batch; /* batch: how many there may be before they have to go */
+    bool bulk;         /* sorted, and in runs; not any longer when the kernel refuses */
     size_t used;
-    struct item items[OH__UDP_BATCH];
-    struct mmsghdr hdr[OH__UDP_BATCH];
-    struct iovec iov[OH__UDP_BATCH];
-    union oh__sockaddr names[OH__UDP_BATCH];
-    _Alignas(struct cmsghdr) char control[OH__UDP_BATCH][OH__UDP_CONTROL];
+    struct item items[BULK_BATCH];
+    struct mmsghdr hdr[BULK_BATCH];
+    struct iovec iov[BULK_BATCH];
+    union oh__sockaddr names[BULK_BATCH];
+    _Alignas(struct cmsghdr) char control[BULK_BATCH][OH__UDP_CONTROL];
     char arena[ARENA_BYTES];
 };
 
-struct oh__udp_tx *oh__udp_tx_new(void)
+/* What one socket is to send: items by number, and where each message of the kernel begins. */
+struct batch {
+    unsigned n, heads;
+    uint8_t order[BULK_BATCH];
+    uint16_t starts[BULK_BATCH + 1];
+};
+
+struct oh__udp_tx *oh__udp_tx_new(bool bulk)
 {
-    return oh_alloc_zero(oh_alloc_default(), 1, sizeof(struct oh__udp_tx));
+    struct oh__udp_tx *tx = oh_alloc_zero(oh_alloc_default(), 1, sizeof(*tx));
+
+    if (!tx)
+        return NULL;
+    tx->bulk = bulk;
+    tx->batch = bulk ? BULK_BATCH : OH__UDP_BATCH;
+    return tx;
+}
+
+void oh__udp_tx_single(struct oh__udp_tx *tx)
+{
+    tx->bulk = false;
 }
 
 void oh__udp_tx_free(struct oh__udp_tx *tx)
@@ -93,9 +127,9 @@ void oh__udp_send(struct oh__udp *udp, const struct oh_flow *flow, struct oh_spa
         oh__send_failed(udp->net, udp->net->worker, ticket, s < 0 ? OH_E_IO : OH_E_LIMIT, flow);
         return;
     }
-    if (tx->n == OH__UDP_BATCH || ARENA_BYTES - tx->used < bytes.n)
+    if (tx->n == tx->batch || ARENA_BYTES - tx->used < bytes.n)
         oh__udp_flush(udp);
-    if (tx->n == OH__UDP_BATCH || ARENA_BYTES - tx->used < bytes.n) {
+    if (tx->n == tx->batch || ARENA_BYTES - tx->used < bytes.n) {
         oh__count(&udp->net->counters.send_errors, 1);
         return;
     }
@@ -136,17 +170,89 @@ static void write_source(struct msghdr *m, const struct oh_addr *from)
     }
 }
 
-/* Fills a header of the batch. */
-static void prepare(struct oh__udp_tx *tx, unsigned i, const struct item *item)
+/* Adds the length of the datagrams in a message to what goes with it. */
+static void write_segment(struct msghdr *m, char *control, uint16_t length)
 {
-    struct msghdr *m = &tx->hdr[i].msg_hdr;
+    struct cmsghdr *c = (struct cmsghdr *)(void *)(control + m->msg_controllen);
 
-    tx->iov[i] = (struct iovec){.iov_base = tx->arena + item->at, .iov_len = item->n};
-    *m = (struct msghdr){.msg_iov = &tx->iov[i], .msg_iovlen = 1, .msg_name = &tx->names[i]};
-    m->msg_namelen = oh__sockaddr_of(&item->flow.peer, &tx->names[i]);
+    *c = (struct cmsghdr){
+        .cmsg_level = IPPROTO_UDP, .cmsg_type = UDP_SEGMENT, .cmsg_len = CMSG_LEN(sizeof(length))};
+    memcpy(CMSG_DATA(c), &length, sizeof(length));
+    m->msg_control = control;
+    m->msg_controllen += CMSG_SPACE(sizeof(length));
+}
+
+/* Fills the next header of the batch with a run of its items, mostly of one. */
+static void prepare(struct oh__udp_tx *tx, struct batch *b, unsigned from, unsigned run)
+{
+    const struct item *item = &tx->items[b->order[from]];
+    unsigned head = b->heads++;
+    struct msghdr *m = &tx->hdr[head].msg_hdr;
+
+    b->starts[head] = (uint16_t)from;
+    b->starts[head + 1] = (uint16_t)(from + run);
+    for (unsigned i = from; i < from + run; i++) {
+        const struct item *one = &tx->items[b->order[i]];
+
+        tx->iov[i] = (struct iovec){.iov_base = tx->arena + one->at, .iov_len = one->n};
+    }
+    *m = (struct msghdr){
+        .msg_iov = &tx->iov[from], .msg_iovlen = run, .msg_name = &tx->names[head]};
+    m->msg_namelen = oh__sockaddr_of(&item->flow.peer, &tx->names[head]);
     if (item->has_from) {
-        m->msg_control = tx->control[i];
+        m->msg_control = tx->control[head];
         write_source(m, &item->flow.local);
+    }
+    if (run > 1)
+        write_segment(m, tx->control[head], (uint16_t)item->n);
+}
+
+/* How many items from one on have the same length and way, so that they can leave as a run. */
+static unsigned run_length(const struct oh__udp_tx *tx, const struct batch *b, unsigned from)
+{
+    const struct item *first = &tx->items[b->order[from]];
+    unsigned run = 1, most = RUN_MAX;
+
+    if (!tx->bulk || first->n == 0 || first->n > RUN_SEGMENT)
+        return 1;
+    if (most > RUN_BYTES / first->n)
+        most = RUN_BYTES / first->n;
+    for (; run < most && from + run < b->n; run++) {
+        const struct item *next = &tx->items[b->order[from + run]];
+
+        if (next->n != first->n || next->has_from != first->has_from ||
+            !oh_addr_eq(&next->flow.peer, &first->flow.peer) ||
+            (first->has_from && !oh_addr_same_host(&next->flow.local, &first->flow.local)))
+            break;
+    }
+    return run;
+}
+
+/* Shorter ones first; what is of one length keeps its order. */
+static void sort_by_length(const struct oh__udp_tx *tx, struct batch *b)
+{
+    for (unsigned i = 1; i < b->n; i++) {
+        uint8_t item = b->order[i];
+        unsigned at = i;
+
+        for (; at > 0 && tx->items[b->order[at - 1]].n > tx->items[item].n; at--)
+            b->order[at] = b->order[at - 1];
+        b->order[at] = item;
+    }
+}
+
+/* Makes the kernel's messages of all that one socket has to send. */
+static void gather(struct oh__udp_tx *tx, unsigned socket, struct batch *b)
+{
+    b->n = b->heads = 0;
+    for (unsigned i = 0; i < tx->n; i++)
+        if (tx->items[i].socket == socket && !tx->items[i].is_done)
+            b->order[b->n++] = (uint8_t)i;
+    if (tx->bulk)
+        sort_by_length(tx, b);
+    for (unsigned i = 0, run; i < b->n; i += run) {
+        run = run_length(tx, b, i);
+        prepare(tx, b, i, run);
     }
 }
 
@@ -172,39 +278,58 @@ static void left(struct oh__udp *udp, const uint8_t *order, unsigned n)
     oh__count(&udp->net->counters.tx_bytes, bytes);
 }
 
+/* A run that the kernel does not take (an old one, or a network card without checksums) goes one
+ * by one, as all will from then on. */
+static bool give_bulk_up(struct oh__udp_tx *tx, const struct batch *b, unsigned head)
+{
+    if (b->starts[head + 1] - b->starts[head] == 1 || (errno != EINVAL && errno != EIO))
+        return false;
+    tx->bulk = false;
+    return true;
+}
+
+/* The kernel does not take a message, whatever is tried. */
+static void give_run_up(struct oh__udp *udp, const struct batch *b, unsigned head)
+{
+    for (unsigned i = b->starts[head]; i < b->starts[head + 1]; i++) {
+        struct item *item = &udp->tx->items[b->order[i]];
+
+        item->is_done = true;
+        oh__send_failed(udp->net, udp->net->worker, item->ticket, OH_E_IO, &item->flow);
+    }
+}
+
 /* Sends everything of one socket; false when the kernel wants us to come back. */
 static bool flush_socket(struct oh__udp *udp, unsigned socket)
 {
     struct oh__udp_tx *tx = udp->tx;
-    uint8_t order[OH__UDP_BATCH];
-    unsigned n = 0, at = 0, tries = 0;
+    unsigned at = 0, tries = 0;
+    struct batch b;
 
-    for (unsigned i = 0; i < tx->n; i++) {
-        if (tx->items[i].socket == socket && !tx->items[i].is_done) {
-            prepare(tx, n, &tx->items[i]);
-            order[n++] = (uint8_t)i;
-        }
-    }
-    while (at < n) {
-        int sent = sendmmsg(udp->fds[socket], tx->hdr + at, n - at, MSG_DONTWAIT | MSG_NOSIGNAL);
-        struct item *item = &tx->items[order[at]];
+    gather(tx, socket, &b);
+    while (at < b.heads) {
+        int sent = sendmmsg(udp->fds[socket], tx->hdr + at, b.heads - at,
+                            MSG_DONTWAIT | MSG_NOSIGNAL);
 
         if (sent > 0) {
-            left(udp, order + at, (unsigned)sent);
+            left(udp, b.order + b.starts[at], b.starts[at + (unsigned)sent] - b.starts[at]);
             at += (unsigned)sent;
             tries = 0;
             continue;
         }
         if (errno == EAGAIN || errno == ENOBUFS || errno == ENOMEM)
             return false;
+        if (give_bulk_up(tx, &b, at)) {
+            gather(tx, socket, &b);
+            at = 0;
+            continue;
+        }
         /* The error may be an ICMP one of an earlier datagram, which the kernel hands to the next
          * call. */
         oh__udp_errors(udp, socket);
         if (++tries < TRIES)
             continue;
-        item->is_done = true;
-        oh__send_failed(udp->net, udp->net->worker, item->ticket, OH_E_IO, &item->flow);
-        at++;
+        give_run_up(udp, &b, at++);
         tries = 0;
     }
     return true;
@@ -226,10 +351,10 @@ bool oh__udp_flush(struct oh__udp *udp)
 {
     struct oh__udp_tx *tx = udp->tx;
     bool all = true;
-    uint32_t seen = 0;
+    uint64_t seen = 0;
 
     for (unsigned i = 0; i < tx->n; i++) {
-        uint32_t bit = UINT32_C(1) << tx->items[i].socket;
+        uint64_t bit = UINT64_C(1) << tx->items[i].socket;
 
         if (seen & bit)
             continue;
