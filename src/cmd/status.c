@@ -25,6 +25,7 @@ static const struct {
     {"challenges", "asked for a password (401, 407)"},
     {"auth_failed", "wrong password or unknown account"},
     {"banned_dropped", "dropped, because the source is banned"},
+    {"guesses_dropped", "dropped, because the source guesses passwords of this account"},
     {"refused_policy", "refused by the policy"},
     {"refused_relay", "strangers who wanted to reach others through this server"},
     {"refused_overload", "refused, because the server was full or draining"},

@@ -176,7 +176,7 @@ static void preferred_first(struct world *w)
     CHECK(w, oh_span_eq(first.realm, second.realm));
     /* The same account answers either: every hash was stored. */
     CHECK(w, try(bob, 1, row_for(w, m, &(struct digest){REGISTERING}))->status == 200);
-    m = challenge_of(peer_new(w, "192.0.2.21:5060", "bob"));
+    m = challenge_of(peer_new(w, "192.0.2.20:5061", "bob"));
     CHECK(w,
           try(bob, 2, row_for(w, m, &(struct digest){REGISTERING, .algorithm = "MD5"}))->status ==
               200);
