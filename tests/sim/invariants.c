@@ -10,7 +10,9 @@
  */
 #include "parts.h"
 
+#include "core/internal.h"
 #include "invariants.h"
+#include "model.h"
 
 #define BUCKETS  4096
 #define OUTCOMES 8
@@ -61,6 +63,7 @@ struct invariants {
     struct world *world;
     struct seen *seen[BUCKETS];
     struct acked *acked;
+    struct model *model;
     struct oh_msg msg;
 };
 
@@ -70,6 +73,7 @@ struct invariants *invariants_new(struct world *w)
 
     memset(in, 0, sizeof *in);
     in->world = w;
+    in->model = model_new(w);
     return in;
 }
 
@@ -157,10 +161,10 @@ void invariants_received(struct invariants *in, const struct oh_flow *flow,
 {
     unsigned vias;
 
-    (void)flow;
     in->msg = *msg;
     if (parsed != OH_OK || oh_msg_check(&in->msg, NULL) != OH_OK)
         return;
+    model_in(in->model, flow, &in->msg);
     if (!in->msg.request) {
         response_in(in, &in->msg);
         return;
@@ -382,7 +386,8 @@ void invariants_restarted(struct invariants *in)
     struct world *w = in->world;
 
     memset(in->seen, 0, sizeof in->seen);
-    if (!w->options.journal)
+    model_restarted(in->model);
+    if (!w->options.journal && !w->options.disk)
         return;
     for (struct acked *a = in->acked; a; a = a->next)
         for (unsigned i = 0; i < a->n; i++)
@@ -399,12 +404,28 @@ void invariants_taken(struct invariants *in, const struct oh_flow *flow, struct 
 {
     if (!read_sent(in, flow, bytes))
         return;
+    model_out(in->model, flow, &in->msg);
     if (in->msg.request) {
         check_request(in, &in->msg);
         return;
     }
     check_response(in, &in->msg);
     check_bindings(in, &in->msg);
+}
+
+void invariants_settled(struct invariants *in)
+{
+    model_settled(in->model);
+}
+
+void invariants_excuse(struct invariants *in)
+{
+    model_excuse(in->model);
+}
+
+uint64_t invariants_transactions(const struct invariants *in)
+{
+    return model_transactions(in->model);
 }
 
 void invariants_sent(struct invariants *in, const struct oh_flow *flow, struct oh_span bytes)
@@ -447,15 +468,40 @@ static void check_idle(struct invariants *in)
               stats.endpoint.completed);
     CHECK_SAY(w, server_deadline(w) == OH_NEVER, "a timer is left at the end");
     CHECK_SAY(w, network_busy(w) == 0, "messages are still on their way at the end");
-    CHECK_SAY(w, w->server.held_n == 0, "replies still wait for the journal at the end");
+    for (unsigned i = 0; i < w->server.workers_n; i++)
+        CHECK_SAY(w, w->server.workers[i].held_n == 0,
+                  "replies still wait for the journal at the end");
+}
+
+/* Handles, timers and blocks of one shard: what is idle holds nothing but its caches. */
+static void check_shard(struct world *w, const struct oh__serve *s)
+{
+    const struct oh_endpoint *ep = s->ep;
+    size_t used, idle;
+
+    CHECK_SAY(w,
+              oh__pool_live(s->contexts) == 0 && oh__pool_live(s->lookups) == 0 &&
+                  oh__pool_live(s->pings) == 0 && oh__pool_live(ep->pool) == 0,
+              "a handle is left at the end");
+    CHECK_SAY(w, oh__wheel_next(s->wheel) == OH_NEVER && oh__wheel_next(ep->wheel) == OH_NEVER,
+              "a timer is left in a wheel at the end");
+    CHECK_SAY(w, ep->table.n == 0, "%u transactions are left in the table at the end", ep->table.n);
+    oh__blocks_stats(s->blocks, &used, &idle);
+    CHECK_SAY(w, used == 0, "%zu bytes of held messages are left at the end", used);
+    oh__blocks_stats(ep->blocks, &used, &idle);
+    CHECK_SAY(w, used == 0, "%zu bytes of transactions are left at the end", used);
 }
 
 void invariants_end(struct invariants *in)
 {
     check_idle(in);
+    server_visit_all(in->world);
+    for (unsigned i = 0; i < in->world->server.shards_n; i++)
+        check_shard(in->world, in->world->server.shards[i]);
     if (forgets(in) || in->world->lenient)
         return;
     for (unsigned i = 0; i < BUCKETS; i++)
         for (const struct seen *s = in->seen[i]; s; s = s->next)
             check_seen(in, s);
+    model_end(in->model);
 }

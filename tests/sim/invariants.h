@@ -35,6 +35,15 @@ void invariants_received(struct invariants *in, const struct oh_flow *flow,
 /* The server has made this; it may still wait for the journal. */
 void invariants_taken(struct invariants *in, const struct oh_flow *flow, struct oh_span bytes);
 
+/* All that followed from one message has been taken (model.h). */
+void invariants_settled(struct invariants *in);
+
+/* A stream has ended or a send has failed (model.h). */
+void invariants_excuse(struct invariants *in);
+
+/* Transactions so far (model.h). */
+uint64_t invariants_transactions(const struct invariants *in);
+
 /* This leaves now. */
 void invariants_sent(struct invariants *in, const struct oh_flow *flow, struct oh_span bytes);
 

@@ -60,7 +60,10 @@ struct world_options {
     /* Per shard; 4,096 and 16,384. */
     uint32_t transactions_max, completed_max;
     uint32_t nonces_max; /* 1,024 */
+    unsigned workers;    /* that share the shards; 1 */
     bool journal;        /* bindings are journalled and survive server_restart */
+    bool disk;           /* likewise, by the real store in a directory of its own */
+    bool quiet;          /* no ladder: nobody will look at it */
     unsigned verbose;    /* 1: the ladder goes to stderr as it grows; 2: whole messages too */
 };
 
@@ -120,6 +123,10 @@ uint64_t world_random(struct world *w, uint64_t n);
 
 /* True in `percent` of 100 calls. */
 bool world_chance(struct world *w, unsigned percent);
+
+/* Transactions of the server so far (model.h), and a hash of all messages with their times. */
+uint64_t world_transactions(const struct world *w);
+uint64_t world_trace(const struct world *w);
 
 /* ---- ladder ---- */
 
