@@ -46,6 +46,9 @@ static const struct {
     {"refused_full", "refused, because the transaction table was full"},
 };
 
+/* Sentences about the whole server: null when all is well. */
+static const char *const WARNINGS[] = {"warning", "store_trouble"};
+
 static uint64_t counter(const json_t *status, const char *key)
 {
     return oh__json_u64(json_object_get(status, "counters"), key, 0);
@@ -186,9 +189,11 @@ static void print_troubles(const json_t *s)
     if (log)
         printf("%12llu  log lines dropped, because the log's destination was too slow\n",
                (unsigned long long)log);
-    if (oh__json_str(s, "warning")[0]) {
+    for (unsigned i = 0; i < sizeof WARNINGS / sizeof *WARNINGS; i++) {
+        if (!oh__json_str(s, WARNINGS[i])[0])
+            continue;
         printf("\n");
-        oh__paint(stdout, OH__STYLE_BAD, oh__json_str(s, "warning"));
+        oh__paint(stdout, OH__STYLE_BAD, oh__json_str(s, WARNINGS[i]));
         printf("\n");
     }
 }

@@ -184,14 +184,8 @@ static uint64_t earliest(const struct oh__worker *w)
 static void commit(struct oh__worker *w)
 {
     if (oh__journal_pending(w->journal) && oh__journal_commit(w->journal) != OH_OK) {
-        unsigned lost = oh__held_drop(w->held);
-
         count(&w->commit_failures);
-        oh__log_say(
-            w->host->log, OH__LOG_ERROR, "store-failed",
-            "bindings could not be written, %u registrations were not acknowledged: check the disk "
-            "of the state directory",
-            lost);
+        (void)oh__held_drop(w->held); /* maintain.c tells why, once and not with every batch */
     }
     oh__held_send(w->held, w->net);
 }
