@@ -173,7 +173,6 @@ static void set_udp_options(struct oh__net_shared *s, const struct oh__listener 
     bool any = oh_addr_is_any(&l->addr);
 
     size_buffers(s, fd);
-    oh__sock_set(fd, SOL_SOCKET, SO_RXQ_OVFL, 1);
     if (l->addr.family == OH_FAMILY_IPV6) {
         oh__sock_set(fd, IPPROTO_IPV6, IPV6_RECVERR, 1);
         oh__sock_set(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_DONT);

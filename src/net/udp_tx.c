@@ -5,18 +5,22 @@
  * for the next flush; when the arena is full of that, datagrams are dropped,
  * as a network would: what matters is retransmitted.
  *
- * With options.bulk a way through the kernel is shared: datagrams of one length
- * to one peer are handed over as one, with UDP_SEGMENT, and cut again when they
- * are delivered or, at best, by the network card. Most of what a send costs is
- * spent once per such run: a microsecond becomes a quarter of one. To have runs
- * the batch is sorted by length, which a server must not do (a CANCEL is shorter
- * than its INVITE), but a generator of thousands of equal messages can.
+ * A way through the kernel is shared: datagrams of one length to one peer are
+ * handed over as one, with UDP_SEGMENT, and cut again when they are delivered
+ * or, at best, by the network card. Most of what a send costs is then spent
+ * once per run: a microsecond becomes a quarter of one. Between servers, where
+ * many calls are in the same state at the same time, half of all messages find
+ * such company; a phone at home rarely does, and loses nothing.
+ *
+ * To have runs, datagrams overtake each other within a batch, but never one of
+ * their own lane: a CANCEL is shorter than its INVITE and must stay behind it.
  */
 #define _GNU_SOURCE
 
 #include <errno.h>
 #include <netinet/udp.h>
 
+#include "net/system.h"
 #include "net/udp.h"
 
 #define ARENA_BYTES ((size_t)256 << 10)
@@ -29,11 +33,18 @@
 #define RUN_MAX     64
 #define RUN_SEGMENT 1452
 #define RUN_BYTES   65000
-#define BULK_BATCH  256
+
+/* Datagrams per flush, and how many runs can be found again at once. */
+#define BATCH 256
+#define OPEN  64
+
+/* Peers are remembered by a bit each, see oh__udp_tx_single. */
+#define SINGLE_TIME (60 * UINT64_C(1000000000))
 
 struct item {
     uint32_t at, n; /* where in the arena, and how many bytes */
     uint8_t socket; /* listener */
+    uint8_t lane;
     bool is_done;
     bool has_from; /* flow.local is to be the source address */
     uint64_t ticket;
@@ -41,22 +52,25 @@ struct item {
 };
 
 struct oh__udp_tx {
-    unsigned n, batch; /* batch: how many there may be before they have to go */
-    bool bulk;         /* sorted, and in runs; not any longer when the kernel refuses */
+    unsigned n;
+    bool bulk; /* everything has a lane of its own */
+    bool runs; /* not any longer when the kernel refuses */
     size_t used;
-    struct item items[BULK_BATCH];
-    struct mmsghdr hdr[BULK_BATCH];
-    struct iovec iov[BULK_BATCH];
-    union oh__sockaddr names[BULK_BATCH];
-    _Alignas(struct cmsghdr) char control[BULK_BATCH][OH__UDP_CONTROL];
+    uint64_t single;       /* a bit for each peer that gets no runs */
+    uint64_t single_until; /* ns */
+    struct item items[BATCH];
+    struct mmsghdr hdr[BATCH];
+    struct iovec iov[BATCH];
+    union oh__sockaddr names[BATCH];
+    _Alignas(struct cmsghdr) char control[BATCH][OH__UDP_CONTROL];
     char arena[ARENA_BYTES];
 };
 
 /* What one socket is to send: items by number, and where each message of the kernel begins. */
 struct batch {
     unsigned n, heads;
-    uint8_t order[BULK_BATCH];
-    uint16_t starts[BULK_BATCH + 1];
+    uint8_t order[BATCH];
+    uint16_t starts[BATCH + 1];
 };
 
 struct oh__udp_tx *oh__udp_tx_new(bool bulk)
@@ -66,13 +80,20 @@ struct oh__udp_tx *oh__udp_tx_new(bool bulk)
     if (!tx)
         return NULL;
     tx->bulk = bulk;
-    tx->batch = bulk ? BULK_BATCH : OH__UDP_BATCH;
+    tx->runs = true;
     return tx;
 }
 
-void oh__udp_tx_single(struct oh__udp_tx *tx)
+/* The bit of a peer; two peers may share one, which costs them nothing but their runs. */
+static uint64_t bit_of(const struct oh_addr *peer)
 {
-    tx->bulk = false;
+    return UINT64_C(1) << ((oh__crc32c(0, peer->ip, sizeof(peer->ip)) ^ peer->port) & 63);
+}
+
+void oh__udp_tx_single(struct oh__udp_tx *tx, const struct oh_addr *peer)
+{
+    tx->single |= bit_of(peer);
+    tx->single_until = oh__clock_now() + SINGLE_TIME;
 }
 
 void oh__udp_tx_free(struct oh__udp_tx *tx)
@@ -117,7 +138,7 @@ static int socket_for(const struct oh__udp *udp, const struct oh_flow *flow)
 }
 
 void oh__udp_send(struct oh__udp *udp, const struct oh_flow *flow, struct oh_span bytes,
-                  uint64_t ticket)
+                  uint64_t ticket, unsigned lane)
 {
     struct oh__udp_tx *tx = udp->tx;
     int s = socket_for(udp, flow);
@@ -127,9 +148,9 @@ void oh__udp_send(struct oh__udp *udp, const struct oh_flow *flow, struct oh_spa
         oh__send_failed(udp->net, udp->net->worker, ticket, s < 0 ? OH_E_IO : OH_E_LIMIT, flow);
         return;
     }
-    if (tx->n == tx->batch || ARENA_BYTES - tx->used < bytes.n)
+    if (tx->n == BATCH || ARENA_BYTES - tx->used < bytes.n)
         oh__udp_flush(udp);
-    if (tx->n == tx->batch || ARENA_BYTES - tx->used < bytes.n) {
+    if (tx->n == BATCH || ARENA_BYTES - tx->used < bytes.n) {
         oh__count(&udp->net->counters.send_errors, 1);
         return;
     }
@@ -137,6 +158,7 @@ void oh__udp_send(struct oh__udp *udp, const struct oh_flow *flow, struct oh_spa
     item->at = (uint32_t)tx->used;
     item->n = (uint32_t)bytes.n;
     item->socket = (uint8_t)s;
+    item->lane = (uint8_t)(lane % OH__NET_LANES);
     item->is_done = false;
     item->has_from = udp->any[s] && flow->local.family == flow->peer.family &&
                      !oh_addr_is_any(&flow->local);
@@ -207,63 +229,92 @@ static void prepare(struct oh__udp_tx *tx, struct batch *b, unsigned from, unsig
         write_segment(m, tx->control[head], (uint16_t)item->n);
 }
 
-/* How many items from one on have the same length and way, so that they can leave as a run. */
-static unsigned run_length(const struct oh__udp_tx *tx, const struct batch *b, unsigned from)
+/* Datagrams that leave together, as a list; runs leave in the order of their first ones. */
+struct run {
+    int16_t first, last; /* items */
+    uint16_t n;
+};
+
+/* The runs of a batch while it is put together. */
+struct runs {
+    unsigned n;
+    struct run v[BATCH];
+    int16_t next[BATCH]; /* of an item: the one behind it in its run */
+    int16_t open[OPEN];  /* the youngest run of a length and peer, by hash; -1 */
+    int16_t
+        floor[OH__NET_LANES]; /* the run of a lane's last item: the next one may not be before */
+};
+
+static bool same_way(const struct item *a, const struct item *b)
 {
-    const struct item *first = &tx->items[b->order[from]];
-    unsigned run = 1, most = RUN_MAX;
-
-    if (!tx->bulk || first->n == 0 || first->n > RUN_SEGMENT)
-        return 1;
-    if (most > RUN_BYTES / first->n)
-        most = RUN_BYTES / first->n;
-    for (; run < most && from + run < b->n; run++) {
-        const struct item *next = &tx->items[b->order[from + run]];
-
-        if (next->n != first->n || next->has_from != first->has_from ||
-            !oh_addr_eq(&next->flow.peer, &first->flow.peer) ||
-            (first->has_from && !oh_addr_same_host(&next->flow.local, &first->flow.local)))
-            break;
-    }
-    return run;
+    return a->n == b->n && a->has_from == b->has_from && oh_addr_eq(&a->flow.peer, &b->flow.peer) &&
+           (!a->has_from || oh_addr_same_host(&a->flow.local, &b->flow.local));
 }
 
-/* Shorter ones first; what is of one length keeps its order. */
-static void sort_by_length(const struct oh__udp_tx *tx, struct batch *b)
+/* Where an item's run would be found, and whether it may have company at all. */
+static bool may_join(const struct oh__udp_tx *tx, const struct item *item, unsigned *slot)
 {
-    for (unsigned i = 1; i < b->n; i++) {
-        uint8_t item = b->order[i];
-        unsigned at = i;
+    const struct oh_addr *peer = &item->flow.peer;
 
-        for (; at > 0 && tx->items[b->order[at - 1]].n > tx->items[item].n; at--)
-            b->order[at] = b->order[at - 1];
-        b->order[at] = item;
+    *slot = (item->n ^ peer->port ^ peer->ip[3] ^ peer->ip[15]) % OPEN;
+    return tx->runs && item->n > 0 && item->n <= RUN_SEGMENT &&
+           (tx->single == 0 || !(tx->single & bit_of(peer)));
+}
+
+/* Puts an item behind its like, or begins a run with it. */
+static void place(const struct oh__udp_tx *tx, struct runs *r, unsigned i)
+{
+    const struct item *item = &tx->items[i];
+    unsigned slot, lane = item->lane;
+    bool join = may_join(tx, item, &slot);
+    int16_t at = join ? r->open[slot] : -1;
+    struct run *run = at >= 0 ? &r->v[at] : NULL;
+
+    r->next[i] = -1;
+    if (run && at >= r->floor[lane] && run->n < RUN_MAX && (run->n + 1u) * item->n <= RUN_BYTES &&
+        same_way(&tx->items[run->first], item)) {
+        r->next[run->last] = (int16_t)i;
+        run->last = (int16_t)i;
+        run->n++;
+    } else {
+        at = (int16_t)r->n++;
+        r->v[at] = (struct run){(int16_t)i, (int16_t)i, 1};
+        if (join)
+            r->open[slot] = at;
     }
+    if (!tx->bulk)
+        r->floor[lane] = at;
 }
 
 /* Makes the kernel's messages of all that one socket has to send. */
 static void gather(struct oh__udp_tx *tx, unsigned socket, struct batch *b)
 {
+    struct runs r = {.n = 0};
+
+    memset(r.open, 0xff, sizeof(r.open));
     b->n = b->heads = 0;
+    if (tx->single && oh__clock_now() >= tx->single_until)
+        tx->single = 0;
     for (unsigned i = 0; i < tx->n; i++)
         if (tx->items[i].socket == socket && !tx->items[i].is_done)
-            b->order[b->n++] = (uint8_t)i;
-    if (tx->bulk)
-        sort_by_length(tx, b);
-    for (unsigned i = 0, run; i < b->n; i += run) {
-        run = run_length(tx, b, i);
-        prepare(tx, b, i, run);
+            place(tx, &r, i);
+    for (unsigned i = 0; i < r.n; i++) {
+        unsigned from = b->n;
+
+        for (int item = r.v[i].first; item >= 0; item = r.next[item])
+            b->order[b->n++] = (uint8_t)item;
+        prepare(tx, b, from, r.v[i].n);
     }
 }
 
 /*
- * Notes that datagrams have left, before the kernel can report an error about
+ * Notes that the datagrams of a run have left, before the kernel can report an error about
  * them. A worker reads errors only between calls, so behind sendmmsg is early enough.
  */
 static void left(struct oh__udp *udp, const uint8_t *order, unsigned n)
 {
     struct oh__udp_tx *tx = udp->tx;
-    uint64_t bytes = 0;
+    uint64_t bytes = 0, run = n > 1 ? oh__watch_run(udp->watch) : 0;
 
     for (unsigned i = 0; i < n; i++) {
         struct item *item = &tx->items[order[i]];
@@ -272,7 +323,8 @@ static void left(struct oh__udp *udp, const uint8_t *order, unsigned n)
         bytes += item->n;
         if (item->ticket)
             oh__watch_add(udp->watch, &item->flow,
-                          oh__watch_mark(oh_span(tx->arena + item->at, item->n)), item->ticket);
+                          oh__watch_mark(oh_span(tx->arena + item->at, item->n)), run,
+                          item->ticket);
     }
     oh__count(&udp->net->counters.tx_datagrams, n);
     oh__count(&udp->net->counters.tx_bytes, bytes);
@@ -280,11 +332,11 @@ static void left(struct oh__udp *udp, const uint8_t *order, unsigned n)
 
 /* A run that the kernel does not take (an old one, or a network card without checksums) goes one
  * by one, as all will from then on. */
-static bool give_bulk_up(struct oh__udp_tx *tx, const struct batch *b, unsigned head)
+static bool give_runs_up(struct oh__udp_tx *tx, const struct batch *b, unsigned head)
 {
     if (b->starts[head + 1] - b->starts[head] == 1 || (errno != EINVAL && errno != EIO))
         return false;
-    tx->bulk = false;
+    tx->runs = false;
     return true;
 }
 
@@ -312,14 +364,14 @@ static bool flush_socket(struct oh__udp *udp, unsigned socket)
                             MSG_DONTWAIT | MSG_NOSIGNAL);
 
         if (sent > 0) {
-            left(udp, b.order + b.starts[at], b.starts[at + (unsigned)sent] - b.starts[at]);
-            at += (unsigned)sent;
+            for (unsigned end = at + (unsigned)sent; at < end; at++)
+                left(udp, b.order + b.starts[at], b.starts[at + 1] - b.starts[at]);
             tries = 0;
             continue;
         }
         if (errno == EAGAIN || errno == ENOBUFS || errno == ENOMEM)
             return false;
-        if (give_bulk_up(tx, &b, at)) {
+        if (give_runs_up(tx, &b, at)) {
             gather(tx, socket, &b);
             at = 0;
             continue;
