@@ -200,7 +200,9 @@ static int open_socket(struct oh__net_shared *s, const struct oh__listener *l,
         set_udp_options(s, l, fd);
     else
         oh__sock_stream_options(fd); /* accepted connections inherit them */
-    if (!oh__sock_set(fd, SOL_SOCKET, SO_REUSEPORT, 1) || bind_to(fd, addr) != 0 ||
+    /* A port that the kernel chooses must be nobody's yet; with the option it may be anybody's. */
+    if ((addr->port && !oh__sock_set(fd, SOL_SOCKET, SO_REUSEPORT, 1)) || bind_to(fd, addr) != 0 ||
+        (!addr->port && !oh__sock_set(fd, SOL_SOCKET, SO_REUSEPORT, 1)) ||
         (!is_udp(l) && listen(fd, BACKLOG) != 0) || getsockname(fd, &sa.sa, &n) != 0) {
         close_quietly(fd);
         return -1;
