@@ -18,11 +18,11 @@
 struct served {
     struct served *next;
     uint64_t key;
-    bool invite, cancelled, acked, final;
+    bool invite, reliable, cancelled, acked, final;
     uint16_t code;
     struct asked *branches;
-    uint64_t first, final_at; /* ns */
-    uint64_t final_bytes;     /* hash */
+    uint64_t first, final_at, acked_at; /* ns */
+    uint64_t final_bytes;               /* hash */
 };
 
 /* A transaction in which the server asks. */
@@ -33,8 +33,9 @@ struct asked {
     unsigned life;
     bool invite, cancel, reliable;
     bool provisional, final, success, cancelled;
+    bool lost; /* its first response came when nobody waited for it any more */
     uint64_t first, earliest, interval; /* ns; earliest: of the next copy */
-    uint64_t final_at;
+    uint64_t final_at, cancelled_at;
     unsigned acks; /* that a final response has called for and that were not sent */
 };
 
@@ -81,6 +82,13 @@ static uint64_t t2(const struct model *m)
     uint64_t t = server_settings(m->world)->t2;
 
     return t ? t : 4 * WORLD_SECOND;
+}
+
+static uint64_t t4(const struct model *m)
+{
+    uint64_t t = server_settings(m->world)->t4;
+
+    return t ? t : 5 * WORLD_SECOND;
 }
 
 /* Nobody outside can know what became of a transaction when it was pushed out of a full table. */
@@ -141,16 +149,23 @@ static struct asked *find_asked(const struct model *m, struct oh_span branch, bo
 
 /* ---- in ---- */
 
-/* What was answered without state may be answered again and otherwise; what was forwarded may
- * come again when its transaction is over. */
-static bool is_over(const struct model *m, const struct served *s)
+/*
+ * When a transaction is over, the same identity may begin another one: a copy that comes so late is
+ * a new request (Timers H, I, J, and L of RFC 6026). What was answered without state, or by a
+ * client that has given up, is over then, too.
+ */
+static uint64_t over_at(const struct model *m, const struct served *s)
 {
-    uint64_t since = s->final ? s->final_at : s->first;
+    uint64_t all = LONG * t1(m);
 
-    return (s->final || !s->invite || !s->branches) && m->world->now > since + LONG * t1(m);
+    if (!s->final)
+        return s->invite && s->branches ? OH_NEVER : s->first + all;
+    if (s->invite && s->code >= 300 && s->acked)
+        return s->acked_at + (s->reliable ? 0 : t4(m));
+    return s->final_at + (s->reliable && !s->invite ? 0 : all);
 }
 
-static void request_in(struct model *m, const struct oh_msg *msg)
+static void request_in(struct model *m, const struct oh_flow *flow, const struct oh_msg *msg)
 {
     uint64_t key = key_above(&msg->via, msg->method_text);
     struct served *s = find_served(m, key);
@@ -161,8 +176,10 @@ static void request_in(struct model *m, const struct oh_msg *msg)
         return;
     }
     if (msg->method == OH_METHOD_ACK) {
-        if (s && s->final && s->code >= 300)
+        if (s && s->final && s->code >= 300 && !s->acked) {
             s->acked = true;
+            s->acked_at = m->world->now;
+        }
         return;
     }
     if (msg->method == OH_METHOD_CANCEL) {
@@ -171,7 +188,7 @@ static void request_in(struct model *m, const struct oh_msg *msg)
         if (invite)
             invite->cancelled = true;
     }
-    if (s && !is_over(m, s))
+    if (s && m->world->now <= over_at(m, s))
         return;
     if (!s) {
         s = world_keep(m->world, sizeof *s);
@@ -181,22 +198,35 @@ static void request_in(struct model *m, const struct oh_msg *msg)
     *s = (struct served){.next = s->next,
                          .key = key,
                          .invite = msg->method == OH_METHOD_INVITE,
+                         .reliable = oh_transport_reliable(flow->transport),
                          .first = m->world->now};
     m->transactions++;
 }
 
-/* Timer B ends a branch that nobody answered, the guard behind a CANCEL one that was cancelled;
- * what comes then is nobody's (RFC 6026 8.9). A little room for what happens at that moment. What
- * nobody above could take, for want of his Via, goes nowhere. */
-static bool is_alive(const struct model *m, const struct asked *a)
+/*
+ * Does the server still wait for this one's final response? Timer B ends a branch that nobody
+ * answered, the guard behind a CANCEL one that was cancelled, Timer L the time for more 2xx; what
+ * comes then is nobody's (RFC 6026 8.9). A little room is left for what happens at that moment.
+ * What nobody above could take, for want of his Via, goes nowhere.
+ */
+static bool is_awaited(const struct model *m, const struct asked *a)
 {
-    return message_values(m->msg, OH_HEADER_VIA) > (a->of != NULL) &&
-           m->world->now + WORLD_SECOND < a->first + LONG * t1(m) && !a->cancelled && !m->excused;
+    uint64_t until = a->first + LONG * t1(m);
+
+    if (m->excused || message_values(m->msg, OH_HEADER_VIA) <= (a->of != NULL))
+        return false;
+    if (a->final)
+        until = a->final_at + LONG * t1(m);
+    else if (a->cancelled)
+        until = a->cancelled_at + LONG * t1(m);
+    else if (a->provisional)
+        return true;
+    return m->world->now + WORLD_SECOND < until;
 }
 
 static void final_in(struct model *m, struct asked *a, const struct oh_msg *msg)
 {
-    bool first = !a->final, certain = strict(m) && is_alive(m, a);
+    bool first = !a->final, certain = strict(m) && !a->lost && is_awaited(m, a);
 
     if (first)
         a->final_at = m->world->now;
@@ -224,12 +254,13 @@ static void response_in(struct model *m, const struct oh_msg *msg)
     /* One that was meant for somebody else is dropped. */
     if (!a || a->life != m->world->server.life || a->sent_by != sent_by(&msg->via))
         return;
+    a->lost |= !a->final && !is_awaited(m, a);
     if (msg->status >= 200) {
         final_in(m, a, msg);
         return;
     }
     if (a->invite && msg->status > 100 && !a->final && a->of && !a->of->final && strict(m) &&
-        is_alive(m, a)) {
+        !a->lost) {
         m->owes_up = a->of;
         m->owes_status = msg->status;
     }
@@ -238,12 +269,11 @@ static void response_in(struct model *m, const struct oh_msg *msg)
 
 void model_in(struct model *m, const struct oh_flow *flow, const struct oh_msg *msg)
 {
-    (void)flow;
     m->msg = msg;
     m->owes_ack = NULL;
     m->owes_up = NULL;
     if (msg->request)
-        request_in(m, msg);
+        request_in(m, flow, msg);
     else if (oh_branch_shard(m->world->server.shared.secret, msg->via.branch) >= 0)
         response_in(m, msg);
 }
@@ -316,7 +346,9 @@ static void check_copy(struct model *m, struct asked *a, const struct oh_msg *ms
     RULE(m, a->life == m->world->server.life, "a branch is never used again");
     RULE(m, a->bytes == hash(26, msg->raw), "a branch has one request, and copies are equal");
     RULE(m, !a->reliable, "nothing is repeated on a stream");
-    RULE(m, !a->final && !(a->invite && a->provisional), "no copy behind what stops it");
+    /* What we took for its answer may have been damaged in a way that only the server notices. */
+    RULE(m, (!a->final && !(a->invite && a->provisional)) || m->world->hostile,
+         "no copy behind what stops it");
     RULE(m, now >= a->earliest, "no copy before its time");
     RULE(m, now < a->first + LONG * t1(m), "no copy behind 64*T1");
     a->interval *= 2;
@@ -349,6 +381,7 @@ static void cancel_out(struct model *m, const struct oh_flow *flow, const struct
     RULE(m, invite->provisional, "a CANCEL waits for a 1xx");
     RULE(m, !invite->final, "no CANCEL behind the final response");
     invite->cancelled = true;
+    invite->cancelled_at = m->world->now;
     begin(m, flow, msg, true);
 }
 
@@ -437,7 +470,7 @@ void model_end(struct model *m)
     for (unsigned i = 0; i < BUCKETS; i++)
         for (const struct asked *a = m->asked[i]; a; a = a->next)
             CHECK_SAY(m->world,
-                      !a->invite || !a->provisional || a->final || a->cancelled ||
+                      !a->invite || !a->provisional || a->final || a->cancelled || a->lost ||
                           a->life != m->world->server.life,
                       "rule broken: a phone that rang has got an end");
 }

@@ -238,8 +238,7 @@ static struct oh_flow flow_to(struct world *w, uint8_t transport, const struct o
         flow.listener = (uint16_t)i;
         flow.local = l->addr;
         if (oh_addr_is_any(&l->addr)) {
-            flow.local = address(w, peer->family == OH_FAMILY_IPV6 ? "[2001:db8::1]:5060"
-                                                                   : WORLD_SERVER);
+            flow.local = address(w, peer->family == OH_FAMILY_IPV6 ? WORLD_SERVER6 : WORLD_SERVER);
             flow.local.port = l->addr.port;
         }
         return flow;

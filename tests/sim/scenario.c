@@ -57,6 +57,44 @@ static void hostile(struct oh__settings *settings, struct world_options *options
     settings->failures_max = 0;
 }
 
+static void with_six(struct oh__settings *settings, struct world_options *options)
+{
+    with_short_times(settings, options);
+    for (unsigned i = 0; i < 2; i++) {
+        settings->listeners[2 + i] = settings->listeners[i];
+        oh_addr_parse_port(OH_LIT(WORLD_SERVER6), &settings->listeners[2 + i].addr);
+    }
+    settings->listeners_n = 4;
+}
+
+static void with_workers(struct oh__settings *settings, struct world_options *options)
+{
+    with_journal(settings, options);
+    with_short_times(settings, options);
+    options->workers = 2;
+    options->shards = 8;
+}
+
+static void with_disk(struct oh__settings *settings, struct world_options *options)
+{
+    with_digest(settings, options);
+    options->workers = 2;
+    options->disk = true;
+}
+
+static void with_policy(struct oh__settings *settings, struct world_options *options)
+{
+    with_digest(settings, options);
+    with_short_times(settings, options);
+    settings->has_on_call = settings->has_on_request = settings->has_on_register = true;
+}
+
+static void corrupt(struct oh__settings *settings, struct world_options *options)
+{
+    hostile(settings, options);
+    options->workers = 2;
+}
+
 static const struct scenario scenarios[] = {
     {"register-storm", "many phones register, refresh and leave at once, with digest",
      with_many_shards, scenario_register_storm, 1},
@@ -88,6 +126,28 @@ static const struct scenario scenarios[] = {
      scenario_flood, 20},
     {"hostile", "damaged copies of messages, while others are served", hostile, scenario_hostile,
      1},
+    {"fork-late",
+     "several phones of one user on a network that loses, repeats and delays for "
+     "minutes",
+     with_short_times, scenario_fork_late, 1},
+    {"dialogs", "re-INVITE, UPDATE, INFO, REFER, 100rel and subscriptions", with_short_times,
+     scenario_dialogs, 1},
+    {"dialogs-lossy", "the same on a bad network", with_digest, scenario_dialogs_lossy, 1},
+    {"ipv6", "calls between IPv4 and IPv6, datagrams and streams", with_six, scenario_ipv6, 1},
+    {"late", "messages that come when every timer has run out", with_short_times, scenario_late, 1},
+    {"corrupt", "bytes change on their way, in both directions", corrupt, scenario_corrupt, 1},
+    {"breaks", "streams break in the middle of messages and transactions", with_short_times,
+     scenario_breaks, 1},
+    {"revival", "phones die in the middle of everything and come back", with_digest,
+     scenario_revival, 1},
+    {"workers", "two workers, slow commits, reloads that each takes in its own time", with_workers,
+     scenario_workers, 1},
+    {"disk", "the real store on a disk that fails, is full, is slow; the server is killed",
+     with_disk, scenario_disk, 2},
+    {"restart-disk", "the server is killed in mid-call and comes back from the real store",
+     with_disk, scenario_restart, 2},
+    {"policy", "a policy in Lua replies, routes and fails; reloads in mid-call", with_policy,
+     scenario_policy, 1},
 };
 
 const struct scenario *scenario_at(unsigned i)
@@ -99,6 +159,11 @@ const struct scenario *scenario_at(unsigned i)
 
 void cast_make(struct cast *cast, struct world *w, unsigned n)
 {
+    cast_make_at(cast, w, n, false);
+}
+
+void cast_make_at(struct cast *cast, struct world *w, unsigned n, bool mixed)
+{
     char address[OH_ADDR_TEXT_MAX], user[16];
 
     memset(cast, 0, sizeof *cast);
@@ -108,7 +173,8 @@ void cast_make(struct cast *cast, struct world *w, unsigned n)
     network_closed(w, true);
     for (unsigned i = 0; i < n; i++) {
         snprintf(user, sizeof user, "u%u", i);
-        snprintf(address, sizeof address, "192.0.2.%u:5060", 10 + i);
+        snprintf(address, sizeof address,
+                 mixed && i % 2 ? "[2001:db8::%u]:5060" : "192.0.2.%u:5060", 10 + i);
         snprintf(cast->uris[i], sizeof cast->uris[i], "sip:u%u@" WORLD_DOMAIN, i);
         server_account(w, user, "secret", 0);
         cast->phones[i] = phone_new(w, address, user, "secret");

@@ -46,8 +46,9 @@
 
 struct world;
 
-#define WORLD_SERVER "192.0.2.1:5060" /* UDP and TCP, unless settings say otherwise */
-#define WORLD_DOMAIN "example.test"
+#define WORLD_SERVER  "192.0.2.1:5060"     /* UDP and TCP, unless settings say otherwise */
+#define WORLD_SERVER6 "[2001:db8::1]:5060" /* of those who have added listeners for it */
+#define WORLD_DOMAIN  "example.test"
 
 /* Zero means default. */
 struct world_options {
