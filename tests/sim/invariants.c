@@ -373,6 +373,11 @@ void invariants_excuse(struct invariants *in)
     model_excuse(in->model);
 }
 
+unsigned invariants_peak(const struct invariants *in)
+{
+    return model_peak(in->model);
+}
+
 uint64_t invariants_transactions(const struct invariants *in)
 {
     return model_transactions(in->model);

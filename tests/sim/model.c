@@ -49,6 +49,7 @@ struct model {
     unsigned owes_status;
     bool excused;
     uint64_t transactions;
+    unsigned running, peak; /* branches without a final response */
 };
 
 #define RULE(m, truth, what)                                    \
@@ -66,6 +67,11 @@ struct model *model_new(struct world *w)
 uint64_t model_transactions(const struct model *m)
 {
     return m->transactions;
+}
+
+unsigned model_peak(const struct model *m)
+{
+    return m->peak;
 }
 
 /* ---- times and names ---- */
@@ -228,8 +234,10 @@ static void final_in(struct model *m, struct asked *a, const struct oh_msg *msg)
 {
     bool first = !a->final, certain = strict(m) && !a->lost && is_awaited(m, a);
 
-    if (first)
+    if (first) {
         a->final_at = m->world->now;
+        m->running -= !a->cancel;
+    }
     a->final = true;
     if (!a->invite)
         return;
@@ -337,6 +345,8 @@ static void begin(struct model *m, const struct oh_flow *flow, const struct oh_m
     a->next = m->asked[a->key % BUCKETS];
     m->asked[a->key % BUCKETS] = a;
     m->transactions++;
+    m->running += !cancel;
+    m->peak = m->running > m->peak ? m->running : m->peak;
 }
 
 static void check_copy(struct model *m, struct asked *a, const struct oh_msg *msg)

@@ -53,4 +53,7 @@ void model_end(struct model *m);
  * sent. */
 uint64_t model_transactions(const struct model *m);
 
+/* How many branches of the server were without a final response at once, at most. */
+unsigned model_peak(const struct model *m);
+
 #endif

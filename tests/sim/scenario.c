@@ -43,6 +43,13 @@ static void with_one_shard(struct oh__settings *settings, struct world_options *
     options->shards = 1;
 }
 
+/* The story frees old settings at once, which only one worker allows. */
+static void with_one_worker(struct oh__settings *settings, struct world_options *options)
+{
+    (void)settings;
+    options->workers = 1;
+}
+
 static void with_many_shards(struct oh__settings *settings, struct world_options *options)
 {
     with_digest(settings, options);
@@ -89,6 +96,20 @@ static void with_policy(struct oh__settings *settings, struct world_options *opt
     settings->has_on_call = settings->has_on_request = settings->has_on_register = true;
 }
 
+static void chaos(struct oh__settings *settings, struct world_options *options)
+{
+    with_six(settings, options);
+    with_journal(settings, options);
+    options->workers = 2;
+}
+
+static void chaos_disk(struct oh__settings *settings, struct world_options *options)
+{
+    chaos(settings, options);
+    options->journal = false;
+    options->disk = true;
+}
+
 static void corrupt(struct oh__settings *settings, struct world_options *options)
 {
     hostile(settings, options);
@@ -119,7 +140,7 @@ static const struct scenario scenarios[] = {
     {"death", "phones and streams die in the middle of everything", with_short_times,
      scenario_death, 1},
     {"restart", "the server is killed in mid-call", with_journal, scenario_restart, 1},
-    {"reload", "settings are swapped in mid-call", NULL, scenario_reload, 1},
+    {"reload", "settings are swapped in mid-call", with_one_worker, scenario_reload, 1},
     {"full", "tables of a few entries", with_tiny_tables, scenario_full, 1},
     {"memory", "allocations of the server fail", with_short_times, scenario_memory, 1},
     {"flood", "thousands of requests at once, twice; memory goes back", with_one_shard,
@@ -148,6 +169,9 @@ static const struct scenario scenarios[] = {
      with_disk, scenario_restart, 2},
     {"policy", "a policy in Lua replies, routes and fails; reloads in mid-call", with_policy,
      scenario_policy, 1},
+    {"loops", "users whose contacts are other users", with_short_times, scenario_loops, 1},
+    {"chaos", "everything at once, restarts and reloads among it", chaos, scenario_chaos, 1},
+    {"chaos-disk", "the same with the real store on a bad disk", chaos_disk, scenario_chaos, 2},
 };
 
 const struct scenario *scenario_at(unsigned i)

@@ -53,6 +53,8 @@ void scenario_revival(struct world *w, void *arg);
 void scenario_workers(struct world *w, void *arg);
 void scenario_disk(struct world *w, void *arg);
 void scenario_policy(struct world *w, void *arg);
+void scenario_chaos(struct world *w, void *arg);
+void scenario_loops(struct world *w, void *arg);
 
 #define SCENARIO_PHONES 40
 
