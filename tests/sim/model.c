@@ -17,7 +17,9 @@
 /* A transaction that the server serves. */
 struct served {
     struct served *next;
+    struct oh_flow flow;
     uint64_t key;
+    bool excused; /* the path to its sender is gone */
     bool invite, reliable, cancelled, acked, final;
     bool said;   /* any response */
     bool hushed; /* a 408 came, of which nobody is told (RFC 4320 4.2) */
@@ -31,11 +33,12 @@ struct served {
 struct asked {
     struct asked *next, *sibling; /* in the table; of the same request */
     struct served *of;            /* NULL: the server's own, or its request is not known */
+    struct oh_flow flow;
     uint64_t key, bytes, uri, target, sent_by;
     unsigned life;
     bool invite, cancel, reliable;
     bool provisional, final, success, cancelled;
-    bool lost; /* its first response came when nobody waited for it any more */
+    bool lost; /* its first response came when nobody waited any more, or the path there is gone */
     uint64_t first, earliest, interval; /* ns; earliest: of the next copy */
     uint64_t final_at, cancelled_at;
     unsigned acks; /* that a final response has called for and that were not sent */
@@ -50,7 +53,6 @@ struct model {
     struct served *owes_up; /* likewise: this status must go up */
     unsigned owes_status;
     struct served *owes_again; /* likewise: its last response */
-    bool excused;
     uint64_t transactions;
     unsigned running, peak; /* branches without a final response */
 };
@@ -180,7 +182,7 @@ static void copy_in(struct model *m, struct served *s)
 {
     bool silent = s->invite && s->final && (s->code < 300 || s->acked);
 
-    if (s->branches && s->said && !silent && !s->hushed && strict(m) && !m->excused &&
+    if (s->branches && s->said && !silent && !s->hushed && strict(m) && !s->excused &&
         m->world->now + WORLD_SECOND < over_at(m, s))
         m->owes_again = s;
 }
@@ -219,6 +221,7 @@ static void request_in(struct model *m, const struct oh_flow *flow, const struct
     }
     *s = (struct served){.next = s->next,
                          .key = key,
+                         .flow = *flow,
                          .invite = msg->method == OH_METHOD_INVITE,
                          .reliable = oh_transport_reliable(flow->transport),
                          .first = m->world->now};
@@ -235,7 +238,7 @@ static bool is_awaited(const struct model *m, const struct asked *a)
 {
     uint64_t until = a->first + LONG * t1(m);
 
-    if (m->excused || message_values(m->msg, OH_HEADER_VIA) <= (a->of != NULL))
+    if (message_values(m->msg, OH_HEADER_VIA) <= (a->of != NULL) || (a->of && a->of->excused))
         return false;
     if (a->final)
         until = a->final_at + LONG * t1(m);
@@ -347,6 +350,7 @@ static void begin(struct model *m, const struct oh_flow *flow, const struct oh_m
     *a = (struct asked){.key = hash(23, msg->via.branch),
                         .bytes = hash(26, msg->raw),
                         .uri = hash(27, msg->uri),
+                        .flow = *flow,
                         .target = target_of(flow, msg),
                         .sent_by = sent_by(&msg->via),
                         .life = m->world->server.life,
@@ -455,7 +459,7 @@ static void response_out(struct model *m, const struct oh_msg *msg)
     if (s && s == m->owes_again)
         m->owes_again = NULL;
     /* Stateless answers are free to differ. */
-    if (!s || !s->branches || !strict(m))
+    if (!s || !s->branches || !strict(m) || s->excused)
         return;
     s->said = true;
     if (msg->status < 200) {
@@ -492,19 +496,30 @@ void model_restarted(struct model *m)
     m->owes_up = m->owes_again = NULL;
 }
 
-void model_excuse(struct model *m)
+/* A stream is its number; to where no datagram can be sent, no stream can be opened, either. */
+static bool is_gone(const struct oh_flow *flow, const struct oh_flow *gone)
 {
-    m->excused = true;
+    return gone->id ? flow->id == gone->id : oh_addr_same_host(&flow->peer, &gone->peer);
+}
+
+void model_excuse(struct model *m, const struct oh_flow *flow)
+{
+    for (unsigned i = 0; i < BUCKETS; i++) {
+        for (struct served *s = m->served[i]; s; s = s->next)
+            s->excused |= is_gone(&s->flow, flow);
+        for (struct asked *a = m->asked[i]; a; a = a->next)
+            a->lost |= is_gone(&a->flow, flow);
+    }
 }
 
 void model_end(struct model *m)
 {
-    if (!strict(m) || m->excused || forgets(m))
+    if (!strict(m) || forgets(m))
         return;
     for (unsigned i = 0; i < BUCKETS; i++)
         for (const struct asked *a = m->asked[i]; a; a = a->next)
             CHECK_SAY(m->world,
                       !a->invite || !a->provisional || a->final || a->cancelled || a->lost ||
-                          a->life != m->world->server.life,
+                          (a->of && a->of->excused) || a->life != m->world->server.life,
                       "rule broken: a phone that rang has got an end");
 }

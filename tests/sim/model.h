@@ -43,8 +43,8 @@ void model_settled(struct model *m);
 /* The server has forgotten everything; branches stay used. */
 void model_restarted(struct model *m);
 
-/* A stream has ended, or a send failed: branches that waited on it may end without an answer. */
-void model_excuse(struct model *m);
+/* A stream has ended, or a send to there has failed: what waited on it may end otherwise. */
+void model_excuse(struct model *m, const struct oh_flow *flow);
 
 /* Everything is over. */
 void model_end(struct model *m);

@@ -100,9 +100,8 @@ void scenario_chaos(struct world *w, void *arg)
     server_journal_faults(w, 0, 0);
     server_disk_faults(w, 0, false);
     server_drain(w, false);
-    scenario_network(w);
-    for (unsigned i = 0; i < cast.n; i++)
-        peer_silence(phone_peer(cast.phones[i]), false);
+    server_slow_commits(w, 0, 0);
+    scenario_recover(&cast);
     scenario_end(&cast);
 }
 

@@ -56,15 +56,16 @@ void scenario_disk(struct world *w, void *arg)
     cast_make(&cast, w, 10);
     scenario_network(w);
     cast_register(&cast);
-    for (unsigned life = 0; life < 3; life++) {
+    for (unsigned life = 0; life < 10; life++) {
         server_slow_commits(w, scenario_between(w, 0, 50), scenario_between(w, 1, 3000));
         server_disk_faults(w, world_chance(w, 60) ? scenario_between(w, 1, 50) : 0,
                            world_chance(w, 20));
-        for (unsigned i = 0; i < 40; i++) {
+        for (unsigned i = 0; i < 12; i++) {
             struct phone *ph = cast.phones[world_random(w, cast.n)];
 
-            phone_register(ph, world_chance(w, 20) ? 0 : 600 + i, "");
-            world_run(w, scenario_between(w, 0, world_chance(w, 20) ? 8000 : 100));
+            /* Times far apart, so that a refresh that got lost is noticed. */
+            phone_register(ph, world_chance(w, 20) ? 0 : scenario_between(w, 600, 7000), "");
+            world_run(w, scenario_between(w, 0, world_chance(w, 10) ? 8000 : 100));
         }
         /* What was promised must be there (invariants.h). */
         server_restart(w);
