@@ -172,6 +172,8 @@ void server_restart(struct world *w)
     struct server *s = &w->server;
 
     world_note(w, "the server is killed and starts again");
+    /* Whoever cannot start for want of memory is another matter than one who runs. */
+    test_heap_fail(&s->heap, 0);
     journal_forget(&s->journal);
     end(w);
     network_server_died(w);
