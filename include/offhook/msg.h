@@ -39,7 +39,6 @@ struct oh_msg {
     uint16_t rows_n;
     struct oh_row rows[OH_MSG_HEADERS_MAX];
     uint16_t first[OH_HEADER_COUNT]; /* index + 1 of the first row of an id, 0 = none */
-    uint16_t last[OH_HEADER_COUNT];  /* index + 1 of the last one */
 
     /* Filled by oh_msg_check. */
     struct oh_via via; /* topmost */

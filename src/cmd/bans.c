@@ -1,22 +1,27 @@
-/* Sources that are not listened to for a while, because they failed too often (decision 13). */
+/*
+ * Sources that are not listened to for a while, because they failed too often
+ * (decision 13): altogether ("any"), about one account, or about all but those
+ * that have a phone there ("others").
+ */
 #include "cmd/cmd.h"
 #include "cmd/output.h"
 #include "host/control_json.h"
 
 static void print_bans(const json_t *bans)
 {
-    static const char *const heads[] = {"address", "failures", "ends in"};
+    static const char *const heads[] = {"address", "account", "failures", "ends in"};
     char failures[OH__WORDS_MAX], left[OH__WORDS_MAX];
     struct oh__sheet t;
     const json_t *ban;
     size_t i;
 
-    oh__sheet_init(&t, 3, heads);
+    oh__sheet_init(&t, 4, heads);
     json_array_foreach(bans, i, ban)
     {
         snprintf(failures, sizeof failures, "%llu",
                  (unsigned long long)oh__json_u64(ban, "failures", 0));
         oh__sheet_add(&t, oh__json_str(ban, "address"));
+        oh__sheet_add(&t, json_object_get(ban, "account") ? oh__json_str(ban, "account") : "any");
         oh__sheet_add(&t, failures);
         oh__sheet_add(&t, oh__words_duration(oh__json_u64(ban, "seconds_left", 0), left));
     }

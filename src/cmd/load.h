@@ -14,6 +14,7 @@
  *   load_plan.c     what is to happen when     -> oh__load_plan, oh__load_schedule
  *   load_users.c    who calls whom
  *   load_text.c     templates
+ *   load_view.c     what is looked at in a message
  *   load_hist.c     latencies
  *   load_engine.c   the worker: slots, timers, its loop
  *   load_ops.c      the client side of every operation
@@ -32,9 +33,9 @@
 #include <offhook/msg.h>
 
 #include "base/hash.h"
-#include "base/pool.h"
 #include "base/wheel.h"
 #include "cmd/cmd.h"
+#include "cmd/load_view.h"
 #include "net/net.h"
 
 /* ---- latencies, load_hist.c ---- */
@@ -351,6 +352,7 @@ enum oh__load_state {
 };
 
 #define OH__LOAD_ROOM 1408
+#define OH__LOAD_ID   22 /* hexadecimal digits that name an operation of ours */
 
 /* Bytes of an operation's room. */
 struct oh__load_part {
@@ -372,7 +374,6 @@ struct oh__load_op {
     uint64_t hung_up;            /* ns; when the first BYE left */
     uint64_t interval;           /* ns; Timers A and E of RFC 3261 17.1 */
     uint64_t setup;              /* ns from due to the answer of the call */
-    uint64_t answer;             /* pool handle of the callee's 2xx; 0 = none, or ACK has come */
     uint32_t gen;                /* tells this use of the slot from the one before */
     uint32_t user, peer;         /* who calls, and who is called */
     uint32_t cseq, invite_cseq;
@@ -385,22 +386,24 @@ struct oh__load_op {
     bool provisional;        /* the current request has had a 1xx */
     bool in_dialog;          /* the INVITE has had its 2xx */
     bool answered;           /* the callee has sent its 2xx */
+    bool unconfirmed;        /* and repeats it, because its ACK has not come */
     bool leaving;            /* REGISTER that takes the binding away */
     struct oh_addr next_hop; /* of requests within the dialog */
     struct oh__load_part auth, invite_auth, uri, routes, to;
     uint16_t room_n; /* what is to stay; the credentials of the current request stand behind it */
+    char id[OH__LOAD_ID]; /* run, slot and generation, as it stands in branches, tags, Call-IDs */
     char room[OH__LOAD_ROOM];
 };
 
 #define OH__LOAD_BYTES  4096 /* the largest message we make */
 #define OH__LOAD_ANSWER 2048 /* the largest 2xx that is kept until its ACK */
 
-/* A 2xx that the callee repeats until the ACK comes (RFC 3261 13.3.1.4). */
+/* A 2xx that the callee repeats until the ACK comes (RFC 3261 13.3.1.4). Each slot has one; it
+ * means something only while the operation there is unconfirmed. */
 struct oh__load_answer {
     struct oh__load_alarm alarm;
     struct oh_flow flow;
     uint64_t interval, until; /* ns */
-    uint64_t handle;          /* its own */
     struct oh__load_op *op;
     uint16_t n;
     char bytes[OH__LOAD_ANSWER];
@@ -418,6 +421,14 @@ enum oh__load_request {
     OH__REQUEST_COUNT
 };
 
+/* What was decoded last of where a server's URIs lead; all zeros is nothing yet. */
+struct oh__load_hop {
+    char text[80]; /* of the URI: what stands behind its user */
+    uint8_t n;
+    bool loose; /* it has the parameter lr */
+    struct oh_addr hop;
+};
+
 struct oh__load_worker {
     struct oh__load_run *run;
     unsigned index;
@@ -425,15 +436,16 @@ struct oh__load_worker {
     struct oh__net *net;
     struct oh__wheel *wheel;
     struct oh_hasher *hasher;
-    struct oh__pool *answers;
-    struct oh__hash_key key;    /* tags of the callee */
-    uint32_t run_id;            /* random; in every id of ours */
-    uint32_t user_from, user_n; /* the users of this worker */
-    uint32_t user_next;         /* counts on; modulo user_n it is the next one */
-    struct oh__load_op *ops;    /* slots; made when first used */
-    uint32_t slots, slots_used; /* of these, how many were ever used */
-    uint32_t *idle, idle_n;     /* slots to use again, the latest last */
-    uint32_t in_flight, window; /* window: how many this worker may have in a closed loop */
+    struct oh__hash_key key;         /* tags of the callee */
+    uint32_t run_id;                 /* random; in every id of ours */
+    char run_text[8];                /* the same in digits */
+    uint32_t user_from, user_n;      /* the users of this worker */
+    uint32_t user_next;              /* counts on; modulo user_n it is the next one */
+    struct oh__load_op *ops;         /* slots; made when first used */
+    struct oh__load_answer *answers; /* one for each slot */
+    uint32_t slots, slots_used;      /* of these, how many were ever used */
+    uint32_t *idle, idle_n;          /* slots to use again, the latest last */
+    uint32_t in_flight, window;      /* window: how many this worker may have in a closed loop */
     enum oh__load_phase phase;
     bool fed;      /* nothing more is to be started in this phase */
     bool stopping; /* what the run's stop asks for has been done */
@@ -443,16 +455,25 @@ struct oh__load_worker {
     struct oh__load_stats *stats; /* one for each step, then registering and leaving */
     struct oh__load_live live;
     uint64_t bad, stray; /* received: no SIP, or to nothing of ours */
+    uint32_t received;   /* counts on, to look closer at some */
     uint64_t kernel_drops;
-    char ip[OH_ADDR_TEXT_MAX];                          /* ours, as a SIP host */
-    char self[OH__NET_LISTENERS_MAX][OH_ADDR_TEXT_MAX]; /* ip and port of each listener */
-    char server_uri[OH__LOAD_HOST_MAX + 8];             /* "sip:example.com": where OPTIONS go */
+    char ip[OH_ADDR_TEXT_MAX]; /* ours, as a SIP host */
+    struct {
+        char self[OH_ADDR_TEXT_MAX];     /* ip and port */
+        char via[OH_ADDR_TEXT_MAX + 32]; /* what our Via is in front of an id */
+        struct oh_span self_text, via_text;
+    } ports[OH__NET_LISTENERS_MAX];
+    uint32_t port_run;                    /* users in turn that have the same port */
+    struct oh_span fixed[OH__HOLE_COUNT]; /* what is the same in all messages */
+    struct oh__load_hop known;
+    char server_uri[OH__LOAD_HOST_MAX + 8]; /* "sip:example.com": where OPTIONS go */
     char expires[12];
     char sdp[256], sdp_n[4]; /* a session description, and its length in digits */
     char cnonce[9];
     struct oh__load_template templates[OH__REQUEST_COUNT];
+    struct oh__load_view view;
     struct oh_msg msg;
-    char out[OH__LOAD_BYTES];
+    char out[OH__LOAD_BYTES], head[OH__LOAD_BYTES];
 };
 
 /* Makes a worker with its sockets; on failure *why says what is wrong. OH_OK or OH_E_*. */
@@ -491,14 +512,13 @@ static inline uint32_t oh__load_slot(const struct oh__load_worker *w, const stru
     return (uint32_t)(op - w->ops);
 }
 
-/* The living operation of an id of ours ("id" of templates, in branches, tags and Call-IDs); NULL
- * when it has ended or is none of ours. rest is moved behind it. */
-struct oh__load_op *oh__load_op_find(struct oh__load_worker *w, struct oh_span *rest);
+/* The living operation of an id of ours ("id" of templates, in branches, tags and Call-IDs) at the
+ * beginning of a text; NULL when it has ended or is none of ours. */
+struct oh__load_op *oh__load_op_find(struct oh__load_worker *w, struct oh_span text);
 
-/* Writes an operation's id; returns its length. */
-size_t oh__load_id_put(const struct oh__load_worker *w, const struct oh__load_op *op, char *out);
-
-#define OH__LOAD_ID_MAX 24
+/* Reads all of a message that was looked at; NULL when it is none, which is counted. Valid until
+ * the next one. */
+const struct oh_msg *oh__load_whole(struct oh__load_worker *w, const struct oh__load_view *v);
 
 /* An operation is complete: counted, and its slot free. */
 void oh__load_op_done(struct oh__load_worker *w, struct oh__load_op *op, uint64_t now);
@@ -519,8 +539,8 @@ int oh__load_ops_init(struct oh__load_worker *w);
 /* Sends the first request of a fresh operation. */
 void oh__load_op_begin(struct oh__load_worker *w, struct oh__load_op *op, uint64_t now);
 
-/* A response to something of ours, checked by oh_msg_check. */
-void oh__load_on_response(struct oh__load_worker *w, const struct oh_msg *m,
+/* A response has come. */
+void oh__load_on_response(struct oh__load_worker *w, const struct oh__load_view *v,
                           const struct oh_flow *flow, uint64_t now);
 
 /* The timer of an operation is due. */
@@ -536,6 +556,14 @@ struct oh__load_target {
     struct oh_span uri; /* Request-URI */
     struct oh_addr hop; /* where to send it; family NONE when the URI there is a name */
 };
+
+/*
+ * The same as oh__load_dialog_read for a response as nearly all are: "<sip:...>" is all of
+ * Contact and of each Record-Route, and the router is a loose one. OH_OK, OH_E_LIMIT; any
+ * other response is OH_E_UNSUPPORTED, and oh__load_dialog_read tells.
+ */
+int oh__load_dialog_quick(const struct oh__load_view *v, struct oh__load_hop *known,
+                          struct oh__load_target *out, struct oh_buf *routes);
 
 /*
  * The caller's side of a dialog out of the 2xx of its INVITE (RFC 3261 12.1.2, 12.2.1.1): Contact
@@ -573,8 +601,8 @@ void oh__load_login_put(struct oh__load_worker *w, uint32_t user, enum oh_method
 
 /* ---- the callee, load_callee.c ---- */
 
-/* A request has come, checked by oh_msg_check: answers it as a phone that takes every call. */
-void oh__load_on_request(struct oh__load_worker *w, const struct oh_msg *m,
+/* A request has come: answers it as a phone that takes every call. */
+void oh__load_on_request(struct oh__load_worker *w, const struct oh__load_view *v,
                          const struct oh_flow *flow, uint64_t now);
 
 /* The timer of a 2xx without ACK is due. */

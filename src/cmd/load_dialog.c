@@ -48,11 +48,63 @@ static struct oh_addr hop_of(const struct oh_uri *uri)
     return a;
 }
 
+/* ---- the usual case ---- */
+
+/* The URI of a value that is "<sip:...>" and nothing else. */
+static bool plain_uri(struct oh_span value, struct oh_span *uri)
+{
+    if (value.n < 7 || memcmp(value.p, "<sip:", 5) != 0 ||
+        oh_span_find(value, '>') != (ptrdiff_t)value.n - 1)
+        return false;
+    *uri = oh_span(value.p + 1, value.n - 2);
+    return true;
+}
+
+/*
+ * Where a URI leads. What stands behind its user is the same in call after call of one server, so
+ * it is decoded once and compared from then on. False when it has to be decided with care.
+ */
+static bool known_hop(struct oh__load_hop *known, struct oh_span text, bool route)
+{
+    ptrdiff_t at = oh_span_find(text, '@');
+    struct oh_span place = oh_span_from(text, at < 0 ? 0 : (size_t)at + 1);
+    struct oh_uri uri;
+
+    if (known->n == place.n && memcmp(known->text, place.p, place.n) == 0)
+        return known->loose || !route;
+    if (place.n > sizeof known->text || oh_uri_parse(text, &uri, NULL) != OH_OK)
+        return false;
+    memcpy(known->text, place.p, place.n);
+    known->n = (uint8_t)place.n;
+    known->hop = hop_of(&uri);
+    known->loose = oh_uri_param(&uri, OH_LIT("lr"), NULL);
+    return known->loose || !route;
+}
+
 static void put_route(struct oh_buf *out, struct oh_span value)
 {
     oh_buf_lit(out, "Route: ");
     oh_buf_span(out, value);
     oh_buf_lit(out, "\r\n");
+}
+
+int oh__load_dialog_quick(const struct oh__load_view *v, struct oh__load_hop *known,
+                          struct oh__load_target *out, struct oh_buf *rows)
+{
+    struct oh_span routes[OH__VIEW_ROWS], remote;
+    unsigned n = v->routes_n;
+
+    if (!plain_uri(v->contact, &remote))
+        return OH_E_UNSUPPORTED;
+    for (unsigned i = 0; i < n; i++)
+        if (!plain_uri(v->routes[i], &routes[i]))
+            return OH_E_UNSUPPORTED;
+    if (!known_hop(known, n ? routes[n - 1] : remote, n > 0))
+        return OH_E_UNSUPPORTED;
+    *out = (struct oh__load_target){remote, known->hop};
+    while (n > 0)
+        put_route(rows, v->routes[--n]);
+    return oh_buf_error(rows);
 }
 
 int oh__load_dialog_read(const struct oh_msg *m, struct oh__load_target *out, struct oh_buf *rows)

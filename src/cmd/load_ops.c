@@ -66,6 +66,19 @@ int oh__load_ops_init(struct oh__load_worker *w)
     snprintf(w->sdp_n, sizeof w->sdp_n, "%d", n % 1000);
     snprintf(w->expires, sizeof w->expires, "%u", c->expires);
     snprintf(w->server_uri, sizeof w->server_uri, "sip:%s", c->domain);
+    w->fixed[OH__HOLE_ip] = oh_span_str(w->ip);
+    w->fixed[OH__HOLE_expires] = oh_span_str(w->expires);
+    w->fixed[OH__HOLE_sdp] = oh_span_str(w->sdp);
+    w->fixed[OH__HOLE_sdp_n] = oh_span_str(w->sdp_n);
+    for (unsigned i = 0; i < c->ports; i++) {
+        struct oh_buf via;
+
+        oh_buf_init(&via, w->ports[i].via, sizeof w->ports[i].via);
+        oh_buf_lit(&via, "SIP/2.0/UDP ");
+        oh_buf_span(&via, w->ports[i].self_text);
+        oh_buf_lit(&via, ";branch=" COOKIE);
+        w->ports[i].via_text = oh_buf_view(&via);
+    }
     for (unsigned i = 0; rc == OH_OK && i < OH__REQUEST_COUNT; i++)
         rc = oh__load_template_compile(oh_span_str(TEXTS[i]), &w->templates[i]);
     return rc;
@@ -125,21 +138,21 @@ static void send(struct oh__load_worker *w, struct oh__load_op *op, enum oh__loa
     const struct oh__load_user *user = &w->run->users->list[op->user];
     bool of_invite = request == OH__REQUEST_ACK || request == OH__REQUEST_CANCEL;
     bool in_dialog = request == OH__REQUEST_ACK || request == OH__REQUEST_BYE;
-    char id[OH__LOAD_ID_MAX], txn[TXN_DIGITS], digits[CSEQ_MAX];
+    char txn[TXN_DIGITS], digits[CSEQ_MAX];
     struct oh_span v[OH__HOLE_COUNT];
     struct oh_buf cseq, out;
     uint64_t ticket = 0;
 
+    memcpy(v, w->fixed, sizeof v);
     oh_buf_init(&cseq, digits, sizeof digits);
     oh_buf_u64(&cseq, of_invite ? op->invite_cseq : op->cseq);
     oh__load_hex_put(
         txn, (of_invite ? op->invite_txn : op->txn) | (request == OH__REQUEST_ACK ? ACK_TXN : 0u),
         TXN_DIGITS);
     v[OH__HOLE_uri] = uri_of(w, op, request);
-    v[OH__HOLE_id] = oh_span(id, oh__load_id_put(w, op, id));
+    v[OH__HOLE_id] = oh_span(op->id, OH__LOAD_ID);
     v[OH__HOLE_txn] = oh_span(txn, TXN_DIGITS);
-    v[OH__HOLE_self] = oh_span_str(w->self[op->port]);
-    v[OH__HOLE_ip] = oh_span_str(w->ip);
+    v[OH__HOLE_self] = w->ports[op->port].self_text;
     v[OH__HOLE_user] = user->aor;
     v[OH__HOLE_name] = oh__load_user_name(user);
     v[OH__HOLE_peer] = w->run->users->list[op->peer].aor;
@@ -147,9 +160,8 @@ static void send(struct oh__load_worker *w, struct oh__load_op *op, enum oh__loa
     v[OH__HOLE_auth] = part(op, of_invite ? op->invite_auth : op->auth);
     v[OH__HOLE_routes] = part(op, op->routes);
     v[OH__HOLE_to] = part(op, op->to);
-    v[OH__HOLE_expires] = op->leaving ? OH_LIT("0") : oh_span_str(w->expires);
-    v[OH__HOLE_sdp] = oh_span_str(w->sdp);
-    v[OH__HOLE_sdp_n] = oh_span_str(w->sdp_n);
+    if (op->leaving)
+        v[OH__HOLE_expires] = OH_LIT("0");
     oh_buf_init(&out, w->out, sizeof w->out);
     oh__load_template_render(&w->templates[request], v, &out);
     if (out.full)
@@ -205,7 +217,7 @@ void oh__load_op_begin(struct oh__load_worker *w, struct oh__load_op *op, uint64
 
     /* The binding must name the same port each time, or a user would have several. */
     if (method == OH_METHOD_REGISTER)
-        op->port = (uint8_t)(op->user % w->run->config->ports);
+        op->port = (uint8_t)(op->user / w->port_run % w->run->config->ports);
     begin(w, op, method, now);
 }
 
@@ -227,33 +239,61 @@ static void put_row(struct oh_buf *b, const char *name, struct oh_span value)
 }
 
 /* The ACK of a refusal (RFC 3261 17.1.1.3); our INVITEs have the URI of their To as Request-URI. */
-static void ack_refusal(struct oh__load_worker *w, const struct oh_msg *m,
-                        const struct oh_flow *flow)
+static void ack_refusal(struct oh__load_worker *w, const struct oh__load_view *v,
+                        struct oh_span branch, const struct oh_flow *flow)
 {
     struct oh_flow out = {
         .peer = w->run->server, .listener = flow->listener, .transport = OH_TRANSPORT_UDP};
+    struct oh_span number = oh_span_head(v->cseq, 0);
+    struct oh_address to;
     struct oh_buf b;
 
+    if (oh_address_decode(v->to, &to, NULL) != OH_OK)
+        return;
+    while (number.n < v->cseq.n && v->cseq.p[number.n] >= '0' && v->cseq.p[number.n] <= '9')
+        number.n++;
     oh_buf_init(&b, w->out, sizeof w->out);
     oh_buf_lit(&b, "ACK ");
-    oh_buf_span(&b, m->to.uri);
+    oh_buf_span(&b, to.uri);
     oh_buf_lit(&b, " SIP/2.0\r\nVia: SIP/2.0/UDP ");
-    oh_buf_span(&b, oh_span_str(w->self[flow->listener]));
+    oh_buf_span(&b, w->ports[flow->listener].self_text);
     oh_buf_lit(&b, ";branch=");
-    oh_buf_span(&b, m->via.branch);
+    oh_buf_span(&b, branch);
     oh_buf_lit(&b, ";rport\r\nMax-Forwards: 70\r\n");
-    put_row(&b, "From", oh_msg_value(m, OH_HEADER_FROM));
-    put_row(&b, "To", oh_msg_value(m, OH_HEADER_TO));
-    put_row(&b, "Call-ID", m->call_id);
+    put_row(&b, "From", v->from);
+    put_row(&b, "To", v->to);
+    put_row(&b, "Call-ID", v->call_id);
     oh_buf_lit(&b, "CSeq: ");
-    oh_buf_u64(&b, m->cseq);
+    oh_buf_span(&b, number);
     oh_buf_lit(&b, " ACK\r\n" NOBODY);
     if (!b.full)
         oh__net_send(w->net, &out, oh_buf_view(&b), 0);
 }
 
+/* The target and routes of a dialog: at a glance, or with care when it is not as usual. */
+static int read_dialog(struct oh__load_worker *w, const struct oh__load_view *v,
+                       struct oh__load_target *target, struct oh_buf *routes)
+{
+    int rc = oh__load_dialog_quick(v, &w->known, target, routes);
+    const struct oh_msg *m;
+
+    if (rc != OH_E_UNSUPPORTED)
+        return rc;
+    m = oh__load_whole(w, v);
+    return m ? oh__load_dialog_read(m, target, routes) : OH_E_SYNTAX;
+}
+
+/* Whether the To of a response has a tag, without which there is no dialog. */
+static bool has_tag(const struct oh__load_view *v)
+{
+    struct oh_address to;
+
+    return oh_address_decode(v->to, &to, NULL) == OH_OK && oh_address_tag(&to).n > 0;
+}
+
 /* Keeps what the rest of the call needs of the 2xx. OH_OK, or why it cannot go on. */
-static int enter_dialog(struct oh__load_worker *w, struct oh__load_op *op, const struct oh_msg *m)
+static int enter_dialog(struct oh__load_worker *w, struct oh__load_op *op,
+                        const struct oh__load_view *v)
 {
     char rows[OH__LOAD_ROOM];
     struct oh__load_target target;
@@ -261,16 +301,16 @@ static int enter_dialog(struct oh__load_worker *w, struct oh__load_op *op, const
     int rc;
 
     oh_buf_init(&routes, rows, sizeof rows);
-    rc = oh__load_dialog_read(m, &target, &routes);
+    rc = read_dialog(w, v, &target, &routes);
     if (rc != OH_OK)
         return rc;
-    if (!m->to_tag.n)
+    if (!has_tag(v))
         return OH_E_ABSENT;
     /* The ACK carries the credentials of its INVITE (RFC 3261 22.1), so they stay, too. */
     op->invite_auth = op->auth;
     op->room_n = (uint16_t)(op->room_n + op->auth.n);
     if (!keep(op, target.uri, &op->uri) || !keep(op, oh_buf_view(&routes), &op->routes) ||
-        !keep(op, oh_msg_value(m, OH_HEADER_TO), &op->to))
+        !keep(op, v->to, &op->to))
         return OH_E_LIMIT;
     /* A name, or an address that is none of the laboratory's, is the server's to reach. */
     bool usable = target.hop.family == w->run->server.family &&
@@ -282,11 +322,11 @@ static int enter_dialog(struct oh__load_worker *w, struct oh__load_op *op, const
 }
 
 /* The 2xx of an INVITE: ACK at once, BYE when the time of the call is over. */
-static void on_answer(struct oh__load_worker *w, struct oh__load_op *op, const struct oh_msg *m,
-                      uint64_t now)
+static void on_answer(struct oh__load_worker *w, struct oh__load_op *op,
+                      const struct oh__load_view *v, uint64_t now)
 {
     uint64_t hold = w->run->config->hold;
-    int rc = enter_dialog(w, op, m);
+    int rc = enter_dialog(w, op, v);
 
     if (rc != OH_OK) {
         oh__load_op_failed(w, op, rc == OH_E_LIMIT ? OH__LOAD_FAIL_ROOM : OH__LOAD_FAIL_DIALOG);
@@ -303,14 +343,15 @@ static void on_answer(struct oh__load_worker *w, struct oh__load_op *op, const s
 }
 
 /* 401 and 407: once more with credentials. */
-static void on_challenge(struct oh__load_worker *w, struct oh__load_op *op, const struct oh_msg *m,
-                         uint64_t now)
+static void on_challenge(struct oh__load_worker *w, struct oh__load_op *op,
+                         const struct oh__load_view *v, uint64_t now)
 {
     enum oh_method method = (enum oh_method)op->method;
+    const struct oh_msg *m = oh__load_whole(w, v);
 
-    if (op->tries >= TRIES_MAX ||
+    if (!m || op->tries >= TRIES_MAX ||
         oh__load_login_learn(w, op->user, m, method, op->tries > 0) != OH_OK) {
-        oh__load_op_refused(w, op, m->status);
+        oh__load_op_refused(w, op, v->status);
         return;
     }
     op->tries++;
@@ -319,43 +360,68 @@ static void on_challenge(struct oh__load_worker *w, struct oh__load_op *op, cons
 }
 
 /* The response to the current request. */
-static void on_current(struct oh__load_worker *w, struct oh__load_op *op, const struct oh_msg *m,
-                       uint64_t now)
+static void on_current(struct oh__load_worker *w, struct oh__load_op *op,
+                       const struct oh__load_view *v, uint64_t now)
 {
-    if (m->status < 200) {
+    if (v->status < 200) {
         /* Timer A ends, Timer E goes on with T2 (RFC 3261 17.1.1.2, 17.1.2.2). */
         if (!op->provisional && op->method == OH_METHOD_INVITE)
             oh__load_op_timer(w, op, op->first + w->run->config->timeout);
         op->provisional = true;
         op->interval = T2;
-    } else if (m->status == 401 || m->status == 407) {
-        on_challenge(w, op, m, now);
-    } else if (m->status >= 300) {
-        oh__load_op_refused(w, op, m->status);
+    } else if (v->status == 401 || v->status == 407) {
+        on_challenge(w, op, v, now);
+    } else if (v->status >= 300) {
+        oh__load_op_refused(w, op, v->status);
     } else if (op->method == OH_METHOD_INVITE) {
-        on_answer(w, op, m, now);
+        on_answer(w, op, v, now);
     } else {
         oh__load_op_done(w, op, now);
     }
 }
 
-void oh__load_on_response(struct oh__load_worker *w, const struct oh_msg *m,
+/* The branch of our own Via; servers seldom change what stands in front of it. */
+static struct oh_span branch_of(const struct oh__load_worker *w, const struct oh__load_view *v,
+                                unsigned port)
+{
+    struct oh_span start = w->ports[port].via_text, value = v->vias[0], rest = value;
+    size_t cookie = start.n - (sizeof COOKIE - 1);
+    struct oh_via via;
+
+    if (value.n > start.n && memcmp(value.p, start.p, start.n) == 0) {
+        rest = oh_span_from(value, cookie);
+        ptrdiff_t end = oh_span_find(rest, ';');
+
+        if (oh_span_find(rest, ',') < 0)
+            return oh_span_trim(end < 0 ? rest : oh_span_head(rest, (size_t)end));
+    }
+    rest = value;
+    if (oh_comma_next(&rest, &value) != OH_OK || oh_via_decode(value, &via, NULL) != OH_OK ||
+        !via.cookie)
+        return oh_span(NULL, 0);
+    return via.branch;
+}
+
+void oh__load_on_response(struct oh__load_worker *w, const struct oh__load_view *v,
                           const struct oh_flow *flow, uint64_t now)
 {
-    struct oh_span rest = oh_span_from(m->via.branch, sizeof COOKIE - 1);
-    bool invite = m->cseq_method == OH_METHOD_INVITE;
-    struct oh__load_op *op = oh__load_op_find(w, &rest);
+    struct oh_span branch = branch_of(w, v, flow->listener);
+    struct oh_span id = oh_span_from(branch, sizeof COOKIE - 1);
+    struct oh_span rest = oh_span_from(id, OH__LOAD_ID);
+    bool invite = v->method == OH_METHOD_INVITE;
+    struct oh__load_op *op = oh__load_op_find(w, id);
     uint64_t txn = 0;
-    bool ours = m->via.cookie && oh__load_hex_get(&rest, TXN_DIGITS, &txn) && !rest.n;
+    bool ours = oh__load_hex_get(&rest, TXN_DIGITS, &txn) && !rest.n &&
+                memcmp(id.p, w->run_text, sizeof w->run_text) == 0;
 
     /* Repeated refusals, too: the server asks until it has an ACK. */
-    if (invite && ours && m->status >= 300)
-        ack_refusal(w, m, flow);
+    if (invite && ours && v->status >= 300)
+        ack_refusal(w, v, branch, flow);
     if (!ours || !op) {
-        w->stray += !ours || m->status >= 200;
-    } else if (op->state == OH__OP_WAITING && txn == op->txn && m->cseq_method == op->method) {
-        on_current(w, op, m, now);
-    } else if (invite && m->status / 100 == 2 && op->in_dialog && txn == op->invite_txn) {
+        w->stray += !ours || v->status >= 200;
+    } else if (op->state == OH__OP_WAITING && txn == op->txn && v->method == op->method) {
+        on_current(w, op, v, now);
+    } else if (invite && v->status / 100 == 2 && op->in_dialog && txn == op->invite_txn) {
         send(w, op, OH__REQUEST_ACK);
     }
 }

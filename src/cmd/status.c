@@ -25,6 +25,7 @@ static const struct {
     {"challenges", "asked for a password (401, 407)"},
     {"auth_failed", "wrong password or unknown account"},
     {"banned_dropped", "dropped, because the source is banned"},
+    {"guesses_dropped", "dropped, because the source guesses passwords of this account"},
     {"refused_policy", "refused by the policy"},
     {"refused_relay", "strangers who wanted to reach others through this server"},
     {"refused_overload", "refused, because the server was full or draining"},
@@ -44,6 +45,9 @@ static const struct {
     {"completed_evicted", "completed transactions forgotten before their time"},
     {"refused_full", "refused, because the transaction table was full"},
 };
+
+/* Sentences about the whole server: null when all is well. */
+static const char *const WARNINGS[] = {"warning", "store_trouble"};
 
 static uint64_t counter(const json_t *status, const char *key)
 {
@@ -185,9 +189,11 @@ static void print_troubles(const json_t *s)
     if (log)
         printf("%12llu  log lines dropped, because the log's destination was too slow\n",
                (unsigned long long)log);
-    if (oh__json_str(s, "warning")[0]) {
+    for (unsigned i = 0; i < sizeof WARNINGS / sizeof *WARNINGS; i++) {
+        if (!oh__json_str(s, WARNINGS[i])[0])
+            continue;
         printf("\n");
-        oh__paint(stdout, OH__STYLE_BAD, oh__json_str(s, "warning"));
+        oh__paint(stdout, OH__STYLE_BAD, oh__json_str(s, WARNINGS[i]));
         printf("\n");
     }
 }

@@ -30,6 +30,7 @@ struct oh__config_process {
     uint32_t policy_steps;   /* Lua instructions that one policy call may take */
     uint32_t policy_memory;  /* bytes that one worker's policy may hold */
     uint32_t shared_max;     /* entries of `shared` in the whole process */
+    uint32_t segment_bytes;  /* of a journal's files, see store.h */
 };
 
 /* What the command line decides; it wins over the file. Zero, NULL and false mean: not given. */

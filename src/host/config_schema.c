@@ -193,6 +193,9 @@ static const struct oh__setting_row limits_rows[] = {
         "Memory that one worker's policy may hold."),
     FIXED_COUNT("shared", PROC(shared_max), 16, 10000000,
         "Entries of `shared`; beyond, the one written longest ago goes."),
+    FIXED_BYTES("journal_segment", PROC(segment_bytes), 64 * KIB, 1024 * MIB,
+        "Disk space that a journal of registrations takes at a time; each worker has one in use "
+        "and some lie ready. Registrations of one AOR that need more are refused."),
 };
 
 static const struct oh__setting_row connections_rows[] = {
@@ -319,5 +322,6 @@ void oh__config_process_default(struct oh__config_process *p)
         .policy_steps = 100000,
         .policy_memory = 16 * MIB,
         .shared_max = 65536,
+        .segment_bytes = 16 * MIB,
     };
 }

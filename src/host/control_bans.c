@@ -29,6 +29,10 @@ json_t *oh__control_bans_list(struct oh__host *host, const json_t *request)
         json_object_set_new(o, "seconds_left",
                             json_integer((json_int_t)((bans[i].until - now) / 1000000000)));
         json_object_set_new(o, "failures", json_integer(bans[i].failures));
+        if (bans[i].is_pair)
+            json_object_set_new(o, "account",
+                                oh__json_text(bans[i].account[0] ? oh_span_str(bans[i].account)
+                                                                 : OH_LIT("others")));
         json_array_append_new(list, o);
     }
     reply = oh__control_ok();

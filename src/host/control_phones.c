@@ -94,7 +94,7 @@ static int add(json_t *list, struct oh_span aor, const struct oh__binding_list *
 static int walk(struct oh__host *host, struct oh_span who, uint64_t most, struct oh_arena *arena,
                 struct oh__location_cursor *at, json_t *list)
 {
-    uint64_t wall = oh__clock_wall(), version;
+    uint64_t wall = oh__host_wall(host, oh__clock_now()), version;
     struct oh__binding_list bindings;
     struct oh_span aor;
     unsigned looks = 0;
@@ -112,7 +112,7 @@ static int walk(struct oh__host *host, struct oh_span who, uint64_t most, struct
 /* All that one AOR has, which is a page with nothing behind it: OH_E_ABSENT, or OH_E_NOMEM. */
 static int look_up(struct oh__host *host, struct oh_span aor, struct oh_arena *arena, json_t *list)
 {
-    uint64_t wall = oh__clock_wall();
+    uint64_t wall = oh__host_wall(host, oh__clock_now());
     struct oh__binding_list bindings;
     int r = oh__location_get(host->shared.location, aor, wall, arena, &bindings);
 

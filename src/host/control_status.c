@@ -169,6 +169,7 @@ json_t *oh__control_status(struct oh__host *host, const json_t *request)
     struct sums *sums = oh_alloc_zero(oh_alloc_default(), 1, sizeof *sums);
     json_t *reply = oh__control_ping(host, request);
     const struct oh__config *config;
+    struct oh__store_trouble trouble;
     uint64_t now = oh__clock_now();
 
     if (!sums) {
@@ -191,6 +192,9 @@ json_t *oh__control_status(struct oh__host *host, const json_t *request)
     json_object_set_new(reply, "listeners", json_listeners(oh__config_settings(config)));
     json_object_set_new(reply, "warning",
                         warning ? oh__json_text(oh_span_str(warning)) : json_null());
+    oh__store_trouble(host->store, &trouble);
+    json_object_set_new(reply, "store_trouble",
+                        trouble.code ? oh__json_text(oh_span_str(trouble.why)) : json_null());
     put_gauges(host, sums, reply);
     json_object_set_new(reply, "counters", json_counters(sums));
     json_object_set_new(reply, "workers", json_workers(host));

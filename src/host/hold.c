@@ -11,6 +11,7 @@
 #define BYTES_FIRST   (128 * 1024)
 
 struct entry {
+    unsigned shard;
     struct oh_flow flow;
     uint64_t ticket;
     size_t at, n; /* in bytes */
@@ -77,13 +78,13 @@ static bool make_room(struct oh__held *h, size_t n)
     return true;
 }
 
-int oh__held_add(struct oh__held *h, const struct oh_flow *flow, struct oh_span bytes,
-                 uint64_t ticket)
+int oh__held_add(struct oh__held *h, unsigned shard, const struct oh_flow *flow,
+                 struct oh_span bytes, uint64_t ticket)
 {
     if (!make_room(h, bytes.n))
         return OH_E_NOMEM;
     /* An offset and no pointer: the bytes move when they grow. */
-    h->entries[h->n++] = (struct entry){*flow, ticket, h->used, bytes.n};
+    h->entries[h->n++] = (struct entry){shard, *flow, ticket, h->used, bytes.n};
     memcpy(h->bytes + h->used, bytes.p, bytes.n);
     h->used += bytes.n;
     return OH_OK;
@@ -94,7 +95,7 @@ void oh__held_send(struct oh__held *h, struct oh__net *net)
     for (unsigned i = 0; i < h->n; i++) {
         const struct entry *e = &h->entries[i];
 
-        oh__net_send(net, &e->flow, oh_span(h->bytes + e->at, e->n), e->ticket);
+        oh__net_send_in(net, e->shard, &e->flow, oh_span(h->bytes + e->at, e->n), e->ticket);
     }
     oh__held_drop(h);
 }

@@ -17,8 +17,8 @@ struct oh__held *oh__held_new(void);
 void oh__held_free(struct oh__held *held);
 
 /* Copies a send. OH_OK or OH_E_NOMEM (the reply is lost; the phone asks again). */
-int oh__held_add(struct oh__held *held, const struct oh_flow *flow, struct oh_span bytes,
-                 uint64_t ticket);
+int oh__held_add(struct oh__held *held, unsigned shard, const struct oh_flow *flow,
+                 struct oh_span bytes, uint64_t ticket);
 
 /* Hands all of them to net, in order, and empties the list. */
 void oh__held_send(struct oh__held *held, struct oh__net *net);

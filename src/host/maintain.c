@@ -6,7 +6,9 @@
  * It runs every second, because that is how much of the journal a power cut
  * may cost (a killed process loses nothing, see store.h), and because bindings
  * that have expired are invisible to look-ups anyway: the sweep only gives
- * their memory back.
+ * their memory back. The store wakes it earlier when a worker took one of the
+ * prepared segments, or met a disk that fails: nobody else reports that, so
+ * that it is in the log once, and once more when it is over.
  */
 #include "host/maintain.h"
 
@@ -22,11 +24,12 @@ struct oh__maintain {
     struct oh__host *host;
     pthread_t thread;
     pthread_mutex_t lock;
-    pthread_cond_t stop_asked;
-    bool stop;
-    unsigned swept; /* bindings that went since the last trim */
-    int last;       /* result of the last compaction, so that a failure is logged once and not every
-                       second */
+    pthread_cond_t asked;
+    bool stop, wanted; /* by the store, before the second is over */
+    unsigned swept;    /* bindings that went since the last trim */
+    /* What was logged last, so that a failure is logged once and not every second. */
+    int last, trouble;
+    bool refusing;
 };
 
 /* The heap keeps what was freed; after a peak it is given back to the system (decision 6). */
@@ -40,6 +43,24 @@ static void sweep(struct oh__maintain *m)
     malloc_trim(0);
 }
 
+/* Tells when the disk begins to fail, begins to cost registrations, and is well again. */
+static void tell_trouble(struct oh__maintain *m)
+{
+    struct oh__store_trouble t;
+
+    oh__store_trouble(m->host->store, &t);
+    if (t.code != OH_OK && (m->trouble == OH_OK || (t.refusing && !m->refusing)))
+        oh__log_say(m->host->log, OH__LOG_ERROR, "store-failed", "%s%s", t.why,
+                    t.refusing
+                        ? " (registrations are answered 500 meanwhile; calls go on)"
+                        : " (registrations are kept in the journals that are there; calls go on)");
+    if (t.code == OH_OK && m->trouble != OH_OK)
+        oh__log_say(m->host->log, OH__LOG_INFO, "store-recovered",
+                    "registrations can be written again");
+    m->trouble = t.code;
+    m->refusing = t.refusing;
+}
+
 static void compact(struct oh__maintain *m)
 {
     struct oh__state_cursor cursor;
@@ -48,26 +69,44 @@ static void compact(struct oh__maintain *m)
     int r = oh__store_compact(m->host->store, oh__state_next, &cursor);
 
     oh__state_cursor_done(&cursor);
-    if (r != OH_OK && r != m->last)
-        oh__log_say(
-            m->host->log, OH__LOG_ERROR, "compaction-failed",
-            "the journals in the state directory could not be synced or compacted (%s): check its "
-            "disk",
-            oh_error_text(r));
+    tell_trouble(m);
+    /* What is wrong with no file: memory. */
+    if (r != OH_OK && r != m->last && m->trouble == OH_OK)
+        oh__log_say(m->host->log, OH__LOG_ERROR, "compaction-failed",
+                    "the journals in the state directory could not be compacted (%s)",
+                    oh_error_text(r));
     m->last = r;
+}
+
+/* From the store, with its lock held. */
+static void wake(void *ctx)
+{
+    struct oh__maintain *m = ctx;
+
+    pthread_mutex_lock(&m->lock);
+    m->wanted = true;
+    pthread_cond_signal(&m->asked);
+    pthread_mutex_unlock(&m->lock);
+}
+
+/* A second, or until somebody wants us; false: to stop. */
+static bool wait_turn(struct oh__maintain *m)
+{
+    struct timespec until = oh__cond_after(PERIOD_MS);
+    int r = 0;
+
+    while (!m->stop && !m->wanted && r == 0)
+        r = pthread_cond_timedwait(&m->asked, &m->lock, &until);
+    m->wanted = false;
+    return !m->stop;
 }
 
 static void *run(void *arg)
 {
     struct oh__maintain *m = arg;
-    struct timespec until;
 
     pthread_mutex_lock(&m->lock);
-    while (!m->stop) {
-        until = oh__cond_after(PERIOD_MS);
-        pthread_cond_timedwait(&m->stop_asked, &m->lock, &until);
-        if (m->stop)
-            break;
+    while (wait_turn(m)) {
         /* Whoever stops us waits in join, not on the lock, while a snapshot is written. */
         pthread_mutex_unlock(&m->lock);
         sweep(m);
@@ -85,17 +124,18 @@ int oh__maintain_start(struct oh__host *host, struct oh__maintain **out)
     if (!m)
         return OH_E_NOMEM;
     m->host = host;
-    if (oh__cond_init(&m->stop_asked) != OH_OK) {
+    if (oh__cond_init(&m->asked) != OH_OK) {
         oh_free(oh_alloc_default(), m, sizeof *m);
         return OH_E_NOMEM;
     }
     pthread_mutex_init(&m->lock, NULL);
     if (pthread_create(&m->thread, NULL, run, m) != 0) {
-        pthread_cond_destroy(&m->stop_asked);
+        pthread_cond_destroy(&m->asked);
         pthread_mutex_destroy(&m->lock);
         oh_free(oh_alloc_default(), m, sizeof *m);
         return OH_E_NOMEM;
     }
+    oh__store_watch(host->store, wake, m);
     *out = m;
     return OH_OK;
 }
@@ -104,12 +144,13 @@ void oh__maintain_stop(struct oh__maintain *m)
 {
     if (!m)
         return;
+    oh__store_watch(m->host->store, NULL, NULL);
     pthread_mutex_lock(&m->lock);
     m->stop = true;
-    pthread_cond_signal(&m->stop_asked);
+    pthread_cond_signal(&m->asked);
     pthread_mutex_unlock(&m->lock);
     pthread_join(m->thread, NULL);
-    pthread_cond_destroy(&m->stop_asked);
+    pthread_cond_destroy(&m->asked);
     pthread_mutex_destroy(&m->lock);
     oh_free(oh_alloc_default(), m, sizeof *m);
 }

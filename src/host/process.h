@@ -98,7 +98,7 @@ int oh__worker_start(struct oh__host *host, unsigned index);
 void oh__worker_join(struct oh__worker *worker);
 
 /* Sends everything a shard wants to send; the shard's lock is held. */
-void oh__worker_take(struct oh__worker *worker, struct oh__serve *serve);
+void oh__worker_take(struct oh__worker *worker, unsigned shard);
 
 /* ---- state.c ---- */
 

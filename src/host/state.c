@@ -140,7 +140,9 @@ int oh__state_open(struct oh__host *host)
 {
     const struct oh__config_process *process = oh__config_process(host->config);
     /* One journal more than workers: the control thread's, for bindings that end with accounts. */
-    struct oh__store_options options = {.dir = process->state, .workers = host->workers_n + 1};
+    struct oh__store_options options = {.dir = process->state,
+                                        .workers = host->workers_n + 1,
+                                        .segment_bytes = process->segment_bytes};
     char why[OH__STORE_WHY] = "";
 
     if (oh__store_open(&options, &host->store, why) != OH_OK) {

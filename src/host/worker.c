@@ -52,8 +52,9 @@ static void adopt(struct oh__worker *w)
     w->env.policy = policy;
 }
 
-void oh__worker_take(struct oh__worker *w, struct oh__serve *serve)
+void oh__worker_take(struct oh__worker *w, unsigned shard)
 {
+    struct oh__serve *serve = w->host->shards[shard].serve;
     struct oh__serve_output o;
 
     while (oh__serve_take(serve, &o)) {
@@ -61,9 +62,10 @@ void oh__worker_take(struct oh__worker *w, struct oh__serve *serve)
         case OH__SERVE_SEND:
             /* No memory to hold it is as if the datagram had been lost. */
             if (o.durable && oh__journal_pending(w->journal))
-                (void)oh__held_add(w->held, &o.flow, o.bytes, o.ticket);
+                (void)oh__held_add(w->held, shard, &o.flow, o.bytes, o.ticket);
             else
-                oh__net_send(w->net, &o.flow, o.bytes, o.ticket);
+                /* What belongs together is in one shard, and keeps its order. */
+                oh__net_send_in(w->net, shard, &o.flow, o.bytes, o.ticket);
             break;
         case OH__SERVE_RESOLVE: oh__net_resolve(w->net, o.host, o.ticket); break;
         case OH__SERVE_KEEP: oh__net_keep(w->net, &o.flow, true); break;
@@ -83,7 +85,7 @@ static void leave(struct oh__worker *w, unsigned shard)
 {
     struct oh__shard *s = &w->host->shards[shard];
 
-    oh__worker_take(w, s->serve);
+    oh__worker_take(w, shard);
     w->wake[shard] = oh__serve_deadline(s->serve);
     pthread_mutex_unlock(&s->lock);
 }
@@ -184,14 +186,8 @@ static uint64_t earliest(const struct oh__worker *w)
 static void commit(struct oh__worker *w)
 {
     if (oh__journal_pending(w->journal) && oh__journal_commit(w->journal) != OH_OK) {
-        unsigned lost = oh__held_drop(w->held);
-
         count(&w->commit_failures);
-        oh__log_say(
-            w->host->log, OH__LOG_ERROR, "store-failed",
-            "bindings could not be written, %u registrations were not acknowledged: check the disk "
-            "of the state directory",
-            lost);
+        (void)oh__held_drop(w->held); /* maintain.c tells why, once and not with every batch */
     }
     oh__held_send(w->held, w->net);
 }

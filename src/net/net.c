@@ -8,8 +8,10 @@
 #include "net/net.h"
 
 #include <errno.h>
+#include <linux/sock_diag.h>
 #include <stdio.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "net/system.h"
@@ -420,8 +422,14 @@ bool oh__net_take(struct oh__net *net, struct oh__net_input *in)
 void oh__net_send(struct oh__net *net, const struct oh_flow *flow, struct oh_span bytes,
                   uint64_t ticket)
 {
+    oh__net_send_in(net, 0, flow, bytes, ticket);
+}
+
+void oh__net_send_in(struct oh__net *net, unsigned lane, const struct oh_flow *flow,
+                     struct oh_span bytes, uint64_t ticket)
+{
     switch (flow->transport) {
-    case OH_TRANSPORT_UDP: oh__udp_send(net->udp, flow, bytes, ticket); break;
+    case OH_TRANSPORT_UDP: oh__udp_send(net->udp, flow, bytes, ticket, lane); break;
     case OH_TRANSPORT_TCP: oh__tcp_send(net->tcp, flow, bytes, net->worker, ticket); break;
     /* TLS and WebSocket are not opened here yet; the transaction hears it as any failed send. */
     default: oh__send_failed(net, net->worker, ticket, OH_E_UNSUPPORTED, flow); break;
@@ -461,8 +469,26 @@ void oh__net_stop_accepting(struct oh__net *net)
     oh__tcp_stop_accepting(net->tcp);
 }
 
+/* The kernel counts what it drops; asking when somebody wants to know is cheaper than having it
+ * told with every datagram (SO_RXQ_OVFL). */
+static uint64_t kernel_drops(const struct oh__net *net)
+{
+    uint64_t n = 0;
+
+    for (unsigned i = 0; i < net->options->listeners_n; i++) {
+        uint32_t info[SK_MEMINFO_VARS] = {0};
+        socklen_t size = sizeof(info);
+
+        if (net->options->listeners[i].transport == OH_TRANSPORT_UDP &&
+            getsockopt(net->shared->fds[i][net->worker], SOL_SOCKET, SO_MEMINFO, info, &size) == 0)
+            n += info[SK_MEMINFO_DROPS];
+    }
+    return n;
+}
+
 void oh__net_stats(const struct oh__net *net, struct oh__net_stats *out)
 {
+    out->kernel_drops = kernel_drops(net);
 #define READ_COUNTER(name) \
     out->name = atomic_load_explicit(&net->counters.name, memory_order_relaxed);
     OH__COUNTERS(READ_COUNTER)

@@ -14,8 +14,9 @@
 #include <offhook/flow.h>
 #include <offhook/msg.h>
 
-#define OH__NET_LISTENERS_MAX 32
+#define OH__NET_LISTENERS_MAX 64
 #define OH__NET_ADDRS_MAX     16
+#define OH__NET_LANES         64
 
 struct oh__net;
 struct oh__net_shared; /* what all workers of a process have in common: table of connections, limits
@@ -45,6 +46,7 @@ struct oh__net_options {
     uint64_t dns_timeout;               /* 5 s for a whole look-up */
     bool exact_wait; /* wake at the deadline itself, not at the next full millisecond; for load
                         generators, which would measure the difference */
+    bool bulk; /* every datagram has a lane of its own (oh__net_send_in); for load generators */
 };
 
 /*
@@ -124,6 +126,14 @@ bool oh__net_take(struct oh__net *net, struct oh__net_input *in);
 void oh__net_send(struct oh__net *net, const struct oh_flow *flow, struct oh_span bytes,
                   uint64_t ticket);
 
+/*
+ * The same, for a sender of many independent messages. Datagrams of one flush that have one length
+ * and one peer leave together, at a fraction of the cost, and so before others; within a lane
+ * (modulo OH__NET_LANES; oh__net_send has lane 0) they keep their order.
+ */
+void oh__net_send_in(struct oh__net *net, unsigned lane, const struct oh_flow *flow,
+                     struct oh_span bytes, uint64_t ticket);
+
 /* Sends what is queued (sendmmsg; batches for peers of one socket). */
 void oh__net_flush(struct oh__net *net);
 
@@ -150,7 +160,8 @@ void oh__net_stop_accepting(struct oh__net *net);
 
 struct oh__net_stats {
     uint64_t rx_datagrams, rx_bytes, tx_datagrams, tx_bytes, rx_stream_messages, tx_stream_messages;
-    uint64_t kernel_drops; /* SO_RXQ_OVFL: datagrams the kernel lost for us */
+    uint64_t
+        kernel_drops; /* datagrams that the kernel had no room for, since the sockets were opened */
     uint64_t send_errors, connections_opened, connections_accepted, connections_refused_limit,
         connections_refused_source;
     uint64_t slow_peers_closed, idle_closed, framing_closed, dns_queries, dns_timeouts,

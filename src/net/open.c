@@ -173,7 +173,6 @@ static void set_udp_options(struct oh__net_shared *s, const struct oh__listener 
     bool any = oh_addr_is_any(&l->addr);
 
     size_buffers(s, fd);
-    oh__sock_set(fd, SOL_SOCKET, SO_RXQ_OVFL, 1);
     if (l->addr.family == OH_FAMILY_IPV6) {
         oh__sock_set(fd, IPPROTO_IPV6, IPV6_RECVERR, 1);
         oh__sock_set(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_DONT);
@@ -201,7 +200,9 @@ static int open_socket(struct oh__net_shared *s, const struct oh__listener *l,
         set_udp_options(s, l, fd);
     else
         oh__sock_stream_options(fd); /* accepted connections inherit them */
-    if (!oh__sock_set(fd, SOL_SOCKET, SO_REUSEPORT, 1) || bind_to(fd, addr) != 0 ||
+    /* A port that the kernel chooses must be nobody's yet; with the option it may be anybody's. */
+    if ((addr->port && !oh__sock_set(fd, SOL_SOCKET, SO_REUSEPORT, 1)) || bind_to(fd, addr) != 0 ||
+        (!addr->port && !oh__sock_set(fd, SOL_SOCKET, SO_REUSEPORT, 1)) ||
         (!is_udp(l) && listen(fd, BACKLOG) != 0) || getsockname(fd, &sa.sa, &n) != 0) {
         close_quietly(fd);
         return -1;

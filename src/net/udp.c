@@ -19,7 +19,7 @@ int oh__udp_new(struct oh__net *net, struct oh__udp **out)
     udp->net = net;
     udp->sockets = o->listeners_n;
     udp->rx = oh__udp_rx_new();
-    udp->tx = oh__udp_tx_new();
+    udp->tx = oh__udp_tx_new(o->bulk);
     udp->watch = oh__watch_new();
     if (!udp->rx || !udp->tx || !udp->watch)
         rc = OH_E_NOMEM;
@@ -79,11 +79,16 @@ static const struct sock_extended_err *error_of(struct msghdr *m)
 static bool report(struct oh__udp *udp, const struct oh_addr *peer, uint64_t mark)
 {
     struct oh_flow flow;
-    uint64_t ticket;
+    uint64_t ticket, run;
+    unsigned at = 0;
 
-    if (!oh__watch_find(udp->watch, peer, mark, &ticket, &flow))
+    if (!oh__watch_find(udp->watch, peer, mark, &run, &ticket, &flow))
         return false;
-    oh__send_failed(udp->net, udp->net->worker, ticket, OH_E_IO, &flow);
+    do
+        oh__send_failed(udp->net, udp->net->worker, ticket, OH_E_IO, &flow);
+    while (oh__watch_next(udp->watch, run, &at, &ticket, &flow));
+    /* Should it come back and go again, each datagram is told of by itself. */
+    oh__udp_tx_single(udp->tx, peer);
     return true;
 }
 

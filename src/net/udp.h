@@ -4,12 +4,13 @@
 
 #include <netinet/in.h>
 
+#include "base/hash.h"
 #include "net/sock.h"
 #include "net/watch.h"
 #include "net/worker.h"
 
 #define OH__UDP_BATCH   64    /* datagrams per system call */
-#define OH__UDP_CONTROL 128   /* bytes of ancillary data: packet info and the drop counter */
+#define OH__UDP_CONTROL 128   /* bytes of ancillary data: packet info, length of a run */
 #define OH__UDP_PAYLOAD 65507 /* the largest datagram that IPv4 carries */
 
 struct oh__udp_rx;
@@ -34,8 +35,11 @@ struct oh__udp_rx *oh__udp_rx_new(void);
 /* Ends the receiving part. NULL is ignored. */
 void oh__udp_rx_free(struct oh__udp_rx *rx);
 
-/* Makes the sending part. NULL on failure. */
-struct oh__udp_tx *oh__udp_tx_new(void);
+/* Makes the sending part; bulk is the option of this name. NULL on failure. */
+struct oh__udp_tx *oh__udp_tx_new(bool bulk);
+
+/* For a minute each datagram to this peer goes by itself, so that an ICMP error is about one. */
+void oh__udp_tx_single(struct oh__udp_tx *tx, const struct oh_addr *peer);
 
 /* Ends the sending part. NULL is ignored. */
 void oh__udp_tx_free(struct oh__udp_tx *tx);

@@ -25,10 +25,9 @@ struct datagram {
 
 struct oh__udp_rx {
     char *slots;
-    unsigned n, next;                      /* received in this round, and the one to take next */
-    unsigned rotor;                        /* the listener whose turn it is to begin */
-    uint32_t ready;                        /* one bit for each listener */
-    uint32_t drops[OH__NET_LISTENERS_MAX]; /* the kernel's counter when we last saw it */
+    unsigned n, next; /* received in this round, and the one to take next */
+    unsigned rotor;   /* the listener whose turn it is to begin */
+    uint64_t ready;   /* one bit for each listener */
     struct datagram got[SLOTS];
     struct mmsghdr hdr[OH__UDP_BATCH];
     struct iovec iov[OH__UDP_BATCH];
@@ -78,27 +77,14 @@ void oh__udp_ready(struct oh__udp *udp, unsigned listener, uint32_t events)
     if (events & EPOLLERR)
         oh__udp_errors(udp, listener);
     if (events & EPOLLIN)
-        udp->rx->ready |= UINT32_C(1) << listener;
+        udp->rx->ready |= UINT64_C(1) << listener;
 }
 
-/* The kernel's counter of lost datagrams runs on for the life of the socket, and may wrap. */
-static void count_drops(struct oh__udp *udp, unsigned listener, const void *data)
-{
-    uint32_t now;
-
-    memcpy(&now, data, sizeof(now));
-    oh__count(&udp->net->counters.kernel_drops, now - udp->rx->drops[listener]);
-    udp->rx->drops[listener] = now;
-}
-
-/* Reads which of our addresses was meant (wildcard sockets only), and the drop counter. */
-static void read_control(struct oh__udp *udp, unsigned listener, struct msghdr *m,
-                         struct oh_addr *local)
+/* Reads which of our addresses was meant; for wildcard sockets only. */
+static void read_control(struct msghdr *m, struct oh_addr *local)
 {
     for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c)) {
-        if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SO_RXQ_OVFL) {
-            count_drops(udp, listener, CMSG_DATA(c));
-        } else if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
+        if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
             struct in_pktinfo info;
 
             /* spec_dst is an address of ours even when the datagram was a broadcast. */
@@ -126,7 +112,7 @@ static bool read_batch(struct oh__udp *udp, unsigned listener)
     for (unsigned i = 0; i < room; i++) {
         rx->iov[i].iov_base = rx->slots + (rx->n + i) * STRIDE;
         rx->hdr[i].msg_hdr.msg_namelen = sizeof(union oh__sockaddr);
-        rx->hdr[i].msg_hdr.msg_controllen = OH__UDP_CONTROL;
+        rx->hdr[i].msg_hdr.msg_controllen = udp->any[listener] ? OH__UDP_CONTROL : 0;
     }
     got = recvmmsg(udp->fds[listener], rx->hdr, room, MSG_DONTWAIT, NULL);
     if (got <= 0) {
@@ -141,7 +127,8 @@ static bool read_batch(struct oh__udp *udp, unsigned listener)
         d->flow.peer = oh__addr_of(&rx->names[i]);
         d->flow.listener = (uint16_t)listener;
         d->flow.transport = OH_TRANSPORT_UDP;
-        read_control(udp, listener, &rx->hdr[i].msg_hdr, &d->flow.local);
+        if (udp->any[listener])
+            read_control(&rx->hdr[i].msg_hdr, &d->flow.local);
         bytes += d->n;
     }
     oh__count(&udp->net->counters.rx_datagrams, (unsigned)got);
@@ -164,7 +151,7 @@ void oh__udp_read(struct oh__udp *udp)
     for (unsigned i = rx->rotor % OH__NET_LISTENERS_MAX; rx->ready && rx->n < SLOTS;
          i = (i + 1) % OH__NET_LISTENERS_MAX) {
         if ((rx->ready >> i & 1) && !read_batch(udp, i))
-            rx->ready &= ~(UINT32_C(1) << i);
+            rx->ready &= ~(UINT64_C(1) << i);
     }
     rx->ready = 0; /* epoll tells again of those that have more */
 }

@@ -15,11 +15,12 @@ struct sent {
     struct oh_flow flow;
     uint64_t mark;
     uint64_t ticket; /* 0 = free */
+    uint64_t run;    /* 0 = none */
     uint64_t order;  /* counts sends; the largest is the latest */
 };
 
 struct oh__watch {
-    uint64_t order;
+    uint64_t order, runs;
     struct sent table[SETS][WAYS];
 };
 
@@ -49,7 +50,13 @@ static struct sent *set_of(struct oh__watch *w, const struct oh_addr *peer, uint
     return w->table[(sum ^ peer->port) % SETS];
 }
 
-void oh__watch_add(struct oh__watch *w, const struct oh_flow *flow, uint64_t mark, uint64_t ticket)
+uint64_t oh__watch_run(struct oh__watch *w)
+{
+    return ++w->runs;
+}
+
+void oh__watch_add(struct oh__watch *w, const struct oh_flow *flow, uint64_t mark, uint64_t run,
+                   uint64_t ticket)
 {
     struct sent *set = set_of(w, &flow->peer, mark);
     struct sent *oldest = set;
@@ -62,7 +69,8 @@ void oh__watch_add(struct oh__watch *w, const struct oh_flow *flow, uint64_t mar
         if (set[i].order < oldest->order)
             oldest = &set[i];
     }
-    *oldest = (struct sent){.flow = *flow, .mark = mark, .ticket = ticket, .order = ++w->order};
+    *oldest = (struct sent){
+        .flow = *flow, .mark = mark, .ticket = ticket, .run = run, .order = ++w->order};
 }
 
 static struct sent *find(struct oh__watch *w, const struct oh_addr *peer, uint64_t mark)
@@ -76,16 +84,38 @@ static struct sent *find(struct oh__watch *w, const struct oh_addr *peer, uint64
     return NULL;
 }
 
-bool oh__watch_find(struct oh__watch *w, const struct oh_addr *peer, uint64_t mark,
+/* An error is told once; the place is free then. */
+static void forget(struct sent *e, uint64_t *ticket, struct oh_flow *flow)
+{
+    *ticket = e->ticket;
+    *flow = e->flow;
+    e->ticket = 0;
+    e->order = 0;
+}
+
+bool oh__watch_find(struct oh__watch *w, const struct oh_addr *peer, uint64_t mark, uint64_t *run,
                     uint64_t *ticket, struct oh_flow *flow)
 {
     struct sent *e = find(w, peer, mark);
 
     if (!e)
         return false;
-    *ticket = e->ticket;
-    *flow = e->flow;
-    e->ticket = 0;
-    e->order = 0;
+    *run = e->run;
+    forget(e, ticket, flow);
     return true;
+}
+
+bool oh__watch_next(struct oh__watch *w, uint64_t run, unsigned *at, uint64_t *ticket,
+                    struct oh_flow *flow)
+{
+    while (run && *at < SETS * WAYS) {
+        struct sent *e = &w->table[*at / WAYS][*at % WAYS];
+
+        ++*at;
+        if (e->ticket && e->run == run) {
+            forget(e, ticket, flow);
+            return true;
+        }
+    }
+    return false;
 }

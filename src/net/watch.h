@@ -33,14 +33,26 @@ void oh__watch_free(struct oh__watch *w);
  * they are fewer. */
 uint64_t oh__watch_mark(struct oh_span bytes);
 
-/* Remembers a datagram with a ticket. */
-void oh__watch_add(struct oh__watch *w, const struct oh_flow *flow, uint64_t mark, uint64_t ticket);
+/* A number for datagrams that leave as one, which is not 0. */
+uint64_t oh__watch_run(struct oh__watch *w);
+
+/* Remembers a datagram with a ticket. run: of what it left with, 0 when it left by itself. */
+void oh__watch_add(struct oh__watch *w, const struct oh_flow *flow, uint64_t mark, uint64_t run,
+                   uint64_t ticket);
 
 /*
  * Finds and forgets the send that an error is about. False when there is none: it was not sent
  * here, is forgotten, or too little of it came back.
  */
-bool oh__watch_find(struct oh__watch *w, const struct oh_addr *peer, uint64_t mark,
+bool oh__watch_find(struct oh__watch *w, const struct oh_addr *peer, uint64_t mark, uint64_t *run,
                     uint64_t *ticket, struct oh_flow *flow);
+
+/*
+ * Finds and forgets one more send of a run, in no order; false when there is none. The kernel tells
+ * of a run's first datagram only, and what is true of that is true of all. This looks at the whole
+ * table, from *at on, which begins with 0: not for every error.
+ */
+bool oh__watch_next(struct oh__watch *w, uint64_t run, unsigned *at, uint64_t *ticket,
+                    struct oh_flow *flow);
 
 #endif

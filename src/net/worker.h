@@ -36,7 +36,8 @@ struct oh__alarm {
     enum oh__alarm_kind kind;
 };
 
-/* X(name): the counters of struct oh__net_stats, each written by its worker alone. */
+/* X(name): those numbers of struct oh__net_stats that are counted here, each by its worker alone.
+ */
 #define OH__COUNTERS(X)           \
     X(rx_datagrams)               \
     X(rx_bytes)                   \
@@ -44,7 +45,6 @@ struct oh__alarm {
     X(tx_bytes)                   \
     X(rx_stream_messages)         \
     X(tx_stream_messages)         \
-    X(kernel_drops)               \
     X(send_errors)                \
     X(connections_opened)         \
     X(connections_accepted)       \
@@ -142,9 +142,9 @@ void oh__udp_read(struct oh__udp *udp);
 /* The next datagram; false when there is none. */
 bool oh__udp_take(struct oh__udp *udp, struct oh__net_input *in);
 
-/* Queues a datagram. */
+/* Queues a datagram; see oh__net_send_in. */
 void oh__udp_send(struct oh__udp *udp, const struct oh_flow *flow, struct oh_span bytes,
-                  uint64_t ticket);
+                  uint64_t ticket, unsigned lane);
 
 /* Sends what is queued; true when all of it left. */
 bool oh__udp_flush(struct oh__udp *udp);

@@ -18,6 +18,10 @@
 #define CHALLENGE_MAX 512
 #define USER_MAX      256
 
+/* So many times more failures than one account may have are no mistyped passwords of an office, but
+ * somebody who tries one account after another. */
+#define SPRAY 16
+
 /* The realm that is asked for, and what is found about who answers. */
 struct proof {
     const struct oh__settings_domain *domain;
@@ -95,7 +99,7 @@ void oh__auth_challenge(struct oh__serve *s, const struct oh__request *rq, bool 
     struct oh_buf b = oh__arena_buf(s, 3 * CHALLENGE_MAX);
     char nonce[OH__NONCE_MAX];
     size_t n = oh__nonce_make(s->shared->nonces, s->env->wall, oh__rng_u64(&s->rng), c.realm,
-                              nonce);
+                              &rq->flow.peer, nonce);
     bool proxy = as_proxy(rq);
 
     c.nonce = oh_span(nonce, n);
@@ -283,6 +287,95 @@ static void explain(struct oh__serve *s, const struct proof *p, const char **why
                        OH_PRI(hash_name(p->c.algorithm.hash)));
 }
 
+/*
+ * The name that wrong passwords are counted for. An account has one, whether its user name, its
+ * authentication name or a hash was sent; what nobody is called counts under the name that was
+ * tried, so that nothing tells the two apart.
+ */
+static struct oh_span guessed_name(struct oh__serve *s, const struct proof *p)
+{
+    struct oh_span user = p->known ? oh_span_str(p->account.user) : p->name;
+    struct oh_span domain = p->known ? oh_span_str(p->account.domain) : p->realm;
+    struct oh_buf b = oh__arena_buf(s, user.n + domain.n + 1);
+
+    oh_buf_span(&b, user);
+    oh_buf_char(&b, '@');
+    oh_buf_span(&b, domain.n ? domain : p->realm);
+    return oh_buf_view(&b);
+}
+
+/* Whether the account has a phone at this very address, port included, or (nearby) at this source.
+ */
+static bool at_home(struct oh__serve *s, const struct oh__request *rq, const struct proof *p,
+                    bool nearby)
+{
+    struct oh_span domain = oh_span_str(p->account.domain);
+    struct oh_buf b = oh__arena_buf(s, USER_MAX * 3 + OH__NAME_MAX + 1);
+    struct oh__binding_list list;
+
+    if (!p->known)
+        return false;
+    oh__put_aor(&b, oh_span_str(p->account.user),
+                domain.n ? domain : domain_text(s->env->settings, p->domain));
+    if (oh__location_get(s->shared->location, oh_buf_view(&b), s->env->wall, &s->arena, &list) !=
+        OH_OK)
+        return false;
+    for (unsigned i = 0; i < list.n; i++) {
+        const struct oh_addr *peer = &list.v[i].flow.peer;
+
+        if (nearby ? oh_addr_same_host(peer, &rq->flow.peer) : oh_addr_eq(peer, &rq->flow.peer))
+            return true;
+    }
+    return false;
+}
+
+/*
+ * A source with a phone of ours is never banned, and might guess for ever. So it gets no answers
+ * about an account whose password it has guessed at too often, and, when it tries one password
+ * after another on account after account, about none but those that live there. Silence costs
+ * nothing: not even the hash is computed.
+ */
+static bool guesses(struct oh__serve *s, const struct oh__request *rq, const struct proof *p)
+{
+    struct oh__guard *g = s->shared->guard;
+    uint64_t now = s->env->now;
+    const struct oh_addr *peer = &rq->flow.peer;
+
+    if (!oh__guard_has_guesses(g))
+        return false;
+    if (oh__guard_guessed(g, now, peer, guessed_name(s, p)) && !at_home(s, rq, p, false))
+        return true;
+    return oh__guard_guessed(g, now, peer, OH_LIT("")) && !at_home(s, rq, p, true);
+}
+
+/*
+ * Counts a failure for the pair of source and account, and for the source with all accounts. Of a
+ * source that is banned altogether nothing more needs to be said.
+ */
+static void count_guess(struct oh__serve *s, const struct oh__request *rq, const struct proof *p,
+                        bool is_banned)
+{
+    struct oh__guard *g = s->shared->guard;
+    const struct oh__settings *settings = s->env->settings;
+    struct oh__guard_limits limits = {settings->failures_max, settings->ban_window,
+                                      settings->ban_time};
+    struct oh_span name = guessed_name(s, p);
+
+    if (oh__guard_guess(g, s->env->now, &rq->flow.peer, name, &limits) && !is_banned)
+        oh__decide(
+            s, rq, OH__DECISION_BANNED, 0,
+            oh__say(s, "more than %u wrong passwords for %.*s from this address",
+                    (unsigned)limits.failures_max, OH_PRI(name)),
+            "it gets no answers about this account for a while; `offhook bans list` lists it");
+    if (limits.failures_max <= UINT32_MAX / SPRAY)
+        limits.failures_max *= SPRAY;
+    if (oh__guard_guess(g, s->env->now, &rq->flow.peer, OH_LIT(""), &limits) && !is_banned)
+        oh__decide(s, rq, OH__DECISION_BANNED, 0,
+                   oh__say(s, "more than %u wrong passwords for many accounts from this address",
+                           (unsigned)limits.failures_max),
+                   "only accounts with a phone there get answers for a while; `offhook bans list`");
+}
+
 static void failed(struct oh__serve *s, const struct oh__request *rq, const struct proof *p)
 {
     const struct oh__settings *settings = s->env->settings;
@@ -292,9 +385,11 @@ static void failed(struct oh__serve *s, const struct oh__request *rq, const stru
     s->stats.auth_failed++;
     explain(s, p, &why, &fix);
     banned = oh__guard_fail(s->shared->guard, s->env->now, &rq->flow.peer, settings->failures_max,
-                            settings->ban_window, settings->ban_time);
+                            settings->ban_window, settings->ban_time) &&
+             !oh__location_has_source(s->shared->location, &rq->flow.peer);
     oh__auth_challenge(s, rq, false, why, fix);
-    if (!banned || oh__location_has_source(s->shared->location, &rq->flow.peer))
+    count_guess(s, rq, p, banned);
+    if (!banned)
         return;
     oh__decide(s, rq, OH__DECISION_BANNED, 0,
                oh__say(s, "more than %u failed authentications from this address",
@@ -411,14 +506,23 @@ static bool judge(struct oh__serve *s, struct oh__request *rq, struct proof *p)
 {
     uint64_t life_ms = s->env->settings->nonce_life / 1000000;
     enum oh__nonce_state state = oh__nonce_check(s->shared->nonces, s->env->wall, life_ms,
-                                                 p->c.nonce, p->realm);
+                                                 p->c.nonce, p->realm, &rq->flow.peer);
 
     if (state == OH__NONCE_FOREIGN) {
         /* Of another server, or from before our key changed: not worth a word, nor a hash. */
         oh__auth_challenge(s, rq, false, NULL, NULL);
         return false;
     }
+    if (state == OH__NONCE_MOVED) {
+        /* Perhaps not even sent by whom it seems to come from: it counts for nothing. */
+        oh__auth_challenge(s, rq, true, NULL, NULL);
+        return false;
+    }
     find_account(s, p);
+    if (guesses(s, rq, p)) {
+        s->stats.guesses_dropped++;
+        return false;
+    }
     if (!response_right(s, rq, p)) {
         failed(s, rq, p);
         return false;
@@ -437,6 +541,8 @@ static bool judge(struct oh__serve *s, struct oh__request *rq, struct proof *p)
     }
     s->stats.auth_ok++;
     oh__guard_ok(s->shared->guard, &rq->flow.peer);
+    if (oh__guard_has_guesses(s->shared->guard))
+        oh__guard_known(s->shared->guard, &rq->flow.peer, guessed_name(s, p));
     return permitted(s, rq, p);
 }
 

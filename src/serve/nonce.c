@@ -1,8 +1,19 @@
 /*
- * A nonce is 26 bytes in hexadecimal: six of time (ms), eight random ones, and
- * a MAC over both and the realm. Making and checking one needs no memory, so a
- * flood of strangers leaves nothing behind; only a nonce with which somebody
- * has proved to know a password gets an entry with its window of nc values.
+ * A nonce is 30 bytes in hexadecimal: six of time (ms), eight random ones, a
+ * MAC over both and the realm, and a tag over both and the source that it was
+ * given to. Making and checking one needs no memory, so a flood of strangers
+ * leaves nothing behind; only a nonce with which somebody has proved to know a
+ * password gets an entry with its window of nc values.
+ *
+ * The tag is there for the guard. Wrong passwords are held against the source
+ * of a datagram, and anybody can write a victim's address into one; but who
+ * does never sees the challenge that was sent to the victim, and without one
+ * his guesses count for nothing. So nobody can get somebody else banned. The
+ * port does not enter, and of IPv6 only the /64: a phone behind NAT keeps its
+ * nonce. A phone that has moved to another network answers one more challenge,
+ * which says stale=true, so nobody is asked for a password. Four bytes of tag
+ * do: a guess at them costs the guesser a datagram, and gains a failure of his
+ * victim.
  *
  * The table of windows is bounded. Forgetting a window must not open the door
  * to a replay, so each stripe remembers the time of the youngest nonce that it
@@ -17,12 +28,15 @@
 
 #include "base/word.h"
 #include "serve/recent.h"
+#include "serve/source.h"
 
 #define STRIPES    64
 #define TIME_LEN   6
 #define ID_LEN     14 /* time and random */
 #define MAC_LEN    12
-#define TEXT_LEN   (2 * (ID_LEN + MAC_LEN))
+#define TAG_LEN    4
+#define BYTES      (ID_LEN + MAC_LEN + TAG_LEN)
+#define TEXT_LEN   (2 * BYTES)
 #define WINDOW     64
 #define REALM_HASH 8
 
@@ -125,18 +139,36 @@ static void mac_of(const struct oh__nonces *n, const uint8_t *id, struct oh_span
     oh__mac128(&n->key, oh_span(text, sizeof(text)), out);
 }
 
-size_t oh__nonce_make(const struct oh__nonces *n, uint64_t wall, uint64_t random,
-                      struct oh_span realm, char out[OH__NONCE_MAX])
+/* Binds the id to a source. What is hashed is longer than what mac_of hashes, so neither can stand
+ * for the other. */
+static void tag_of(const struct oh__nonces *n, const uint8_t *id, const struct oh_addr *source,
+                   uint8_t out[TAG_LEN])
 {
-    uint8_t id[ID_LEN], mac[16];
+    char text[ID_LEN + OH__SOURCE_KEY];
+    uint8_t key[OH__SOURCE_KEY];
+    uint64_t hash;
+
+    oh__source_key(source, key);
+    memcpy(text, id, ID_LEN);
+    memcpy(text + ID_LEN, key, OH__SOURCE_KEY);
+    hash = oh__hash(&n->key, oh_span(text, sizeof(text)));
+    memcpy(out, &hash, TAG_LEN);
+}
+
+size_t oh__nonce_make(const struct oh__nonces *n, uint64_t wall, uint64_t random,
+                      struct oh_span realm, const struct oh_addr *source, char out[OH__NONCE_MAX])
+{
+    uint8_t id[ID_LEN], mac[16], tag[TAG_LEN];
     struct oh_buf b;
 
     put_time(id, wall);
     oh__store64le(id + TIME_LEN, random);
     mac_of(n, id, realm, mac);
+    tag_of(n, id, source, tag);
     oh_buf_init(&b, out, OH__NONCE_MAX);
     oh_buf_hex(&b, id, ID_LEN);
     oh_buf_hex(&b, mac, MAC_LEN);
+    oh_buf_hex(&b, tag, TAG_LEN);
     return b.n;
 }
 
@@ -148,7 +180,7 @@ static int digit(char c)
 }
 
 /* Reads the bytes of a text that has a nonce's length and digits. */
-static bool read_text(struct oh_span text, uint8_t out[ID_LEN + MAC_LEN])
+static bool read_text(struct oh_span text, uint8_t out[BYTES])
 {
     if (text.n != TEXT_LEN)
         return false;
@@ -163,9 +195,10 @@ static bool read_text(struct oh_span text, uint8_t out[ID_LEN + MAC_LEN])
 }
 
 enum oh__nonce_state oh__nonce_check(const struct oh__nonces *n, uint64_t wall, uint64_t life_ms,
-                                     struct oh_span nonce, struct oh_span realm)
+                                     struct oh_span nonce, struct oh_span realm,
+                                     const struct oh_addr *source)
 {
-    uint8_t bytes[ID_LEN + MAC_LEN], mac[16];
+    uint8_t bytes[BYTES], mac[16], tag[TAG_LEN];
     uint64_t made;
 
     if (!read_text(nonce, bytes))
@@ -173,6 +206,11 @@ enum oh__nonce_state oh__nonce_check(const struct oh__nonces *n, uint64_t wall, 
     mac_of(n, bytes, realm, mac);
     if (!oh__mac_equal(mac, bytes + ID_LEN, MAC_LEN))
         return OH__NONCE_FOREIGN;
+    /* Before the age: what an old one that somebody else was given would count is a failure, too.
+     */
+    tag_of(n, bytes, source, tag);
+    if (!oh__mac_equal(tag, bytes + ID_LEN + MAC_LEN, TAG_LEN))
+        return OH__NONCE_MOVED;
     made = time_of(bytes);
     /* One from the future is of a clock that was set back since; it may not live longer for that.
      */
@@ -216,7 +254,7 @@ static enum oh__nonce_state next_use(struct used *u, uint32_t nc)
 
 enum oh__nonce_state oh__nonce_use(struct oh__nonces *n, struct oh_span nonce, uint32_t nc)
 {
-    uint8_t bytes[ID_LEN + MAC_LEN], key[OH__RECENT_KEY] = {0};
+    uint8_t bytes[BYTES], key[OH__RECENT_KEY] = {0};
     enum oh__nonce_state state;
     struct stripe *st;
     struct used *u;

@@ -123,15 +123,28 @@ bool oh__serve_take(struct oh__serve *s, struct oh__serve_output *out)
 }
 
 /* A banned source gets silence, unless one of our phones is registered from there (decision 13). */
-static bool silenced(struct oh__serve *s, const struct oh__request *rq)
+static bool silenced(struct oh__serve *s, const struct oh_flow *flow)
 {
-    if (!oh__guard_banned(s->shared->guard, s->env->now, &rq->flow.peer))
+    if (!oh__guard_banned(s->shared->guard, s->env->now, &flow->peer))
         return false;
-    if (oh__settings_trusted(s->env->settings, &rq->flow.peer) ||
-        oh__location_has_source(s->shared->location, &rq->flow.peer))
+    if (oh__settings_trusted(s->env->settings, &flow->peer) ||
+        oh__location_has_source(s->shared->location, &flow->peer))
         return false;
     s->stats.banned_dropped++;
     return true;
+}
+
+/*
+ * Asked before the endpoint, which would have a word to say about bad messages. What may belong to
+ * a transaction of before the ban goes on: an INVITE that rings can be taken back.
+ */
+static bool shunned(struct oh__serve *s, const struct oh_flow *flow, const struct oh_msg *m,
+                    int parsed)
+{
+    bool may_belong = parsed == OH_OK &&
+                      (m->method == OH_METHOD_CANCEL || m->method == OH_METHOD_ACK);
+
+    return m->request && !may_belong && silenced(s, flow);
 }
 
 static void count_request(struct oh__serve *s, uint8_t method)
@@ -161,7 +174,7 @@ static void on_request(struct oh__serve *s, const struct oh_output *o)
     struct oh__request rq = {.msg = o->msg, .flow = o->flow};
 
     count_request(s, o->msg->method);
-    if (silenced(s, &rq) || !oh__role_find(s, &rq) || !oh__checks_run(s, &rq))
+    if (!oh__role_find(s, &rq) || !oh__checks_run(s, &rq))
         return;
     if (rq.role != OH__ROLE_DIALOG && !oh__auth_run(s, &rq))
         return;
@@ -188,7 +201,7 @@ static void on_cancel(struct oh__serve *s, const struct oh_output *o)
      * is the INVITE of whoever knows its branch (RFC 3261 22.1). */
     if (o->server)
         oh__proxy_cancel(s, o);
-    else
+    else if (!silenced(s, &o->flow))
         oh__refuse(s, &rq, &(struct oh__refusal){.code = 481});
 }
 
@@ -259,6 +272,8 @@ int oh__serve_input(struct oh__serve *s, const struct oh__serve_env *env,
                     const struct oh_fault *fault)
 {
     oh__serve_enter(s, env);
+    if (shunned(s, flow, msg, parsed))
+        return OH_OK;
     int result = oh_endpoint_input_msg(s->ep, env->now, flow, msg, parsed, fault);
 
     oh__serve_drain(s);

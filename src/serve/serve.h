@@ -128,6 +128,7 @@ void oh__serve_ping(struct oh__serve *s, const struct oh__serve_env *env, struct
     X(auth_ok)                \
     X(auth_failed)            \
     X(banned_dropped)         \
+    X(guesses_dropped)        \
     X(refused_policy)         \
     X(refused_relay)          \
     X(refused_overload)       \

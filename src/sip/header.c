@@ -11,6 +11,7 @@
 #include "sip/lex.h"
 
 #define NAME_MAX_N OH__HEADER_WIDE
+#define SLOT       OH__HEADER_SLOT
 
 static const struct oh_header_info infos[OH_HEADER_COUNT] = {{"", 0, OH_FORM_TEXT, false, ""},
 #define INFO(id, name, compact, form, list, rfc) {name, compact, OH_FORM_##form, list, rfc},
@@ -18,26 +19,19 @@ static const struct oh_header_info infos[OH_HEADER_COUNT] = {{"", 0, OH_FORM_TEX
 #undef INFO
 };
 
-/* The names again, padded with NUL so that they can be read in words. */
-struct padded {
-    char text[NAME_MAX_N];
-};
-
-static const struct padded names[OH_HEADER_COUNT] = {{""},
+/* The names again, so that they can be read in words. */
+const struct oh__header_name oh__header_names[OH_HEADER_COUNT] = {{""},
 #define PADDED(id, name, compact, form, list, rfc) {name},
-                                                     OH_HEADERS(PADDED)
+                                                                  OH_HEADERS(PADDED)
 #undef PADDED
 };
-
-/* Only letters begin a name, so five bits of the first byte tell them apart without case. */
-#define SLOT(n, letter) ((n) << 5 | ((letter)&31))
 
 /*
  * The first candidate for each length and first letter. Two entries for one
  * slot are a compiler's warning (override-init); test_header finds a header of
  * the table that is missing here.
  */
-static const uint8_t slots[SLOT(NAME_MAX_N, 0)] = {
+const uint8_t oh__header_slots[SLOT(32, 0)] = {
     [SLOT(1, 'a')] = OH_HEADER_ACCEPT_CONTACT,
     [SLOT(1, 'b')] = OH_HEADER_REFERRED_BY,
     [SLOT(1, 'c')] = OH_HEADER_CONTENT_TYPE,
@@ -126,7 +120,7 @@ static const uint8_t slots[SLOT(NAME_MAX_N, 0)] = {
 };
 
 /* Another name of the same length and first letter, to be tried next. */
-static const uint8_t chain[OH_HEADER_COUNT] = {
+const uint8_t oh__header_chain[OH_HEADER_COUNT] = {
     [OH_HEADER_RACK] = OH_HEADER_RSEQ,
     [OH_HEADER_CALL_ID] = OH_HEADER_CONTACT,
     [OH_HEADER_REPLY_TO] = OH_HEADER_REFER_TO,
@@ -148,38 +142,30 @@ static uint64_t word(const char *p)
     return w;
 }
 
-/* As many ones as the longest read, then as many zeros: a mask for n bytes begins n before the
- * middle. */
-static const char ones[NAME_MAX_N + NAME_MAX_N] =
-    "\377\377\377\377\377\377\377\377\377\377\377\377"
-    "\377\377\377\377\377\377\377\377\377\377\377\377";
+const char oh__header_counts[64] =
+    "\337\337\337\337\337\337\337\337\337\337\337\337\337\337\337\337"
+    "\337\337\337\337\337\337\337\337\337\337\337\337\337\337\337\337";
 
 enum oh_header_id oh__header_of_wide(const char *p, size_t n)
 {
-    const char *mask = ones + NAME_MAX_N - n;
-    uint64_t w0, w1, w2;
+    const char *counts = oh__header_counts + 32 - n;
     unsigned id;
 
     if (n == 0 || n >= NAME_MAX_N || !oh__is(*p, OH__C_ALPHA))
         return OH_HEADER_OTHER;
-    id = slots[SLOT(n, (unsigned char)*p)];
-    if (n == 1 || !id)
+    id = oh__header_slots[SLOT(n, *p)];
+    /* A compact form has no other letter that could differ. */
+    if (n == 1)
         return (enum oh_header_id)id;
-    w0 = word(p) & word(mask);
-    w1 = word(p + 8) & word(mask + 8);
-    w2 = word(p + 16) & word(mask + 16);
-    do {
-        const char *known = names[id].text;
-        uint64_t differ = (w0 ^ word(known)) | (w1 ^ word(known + 8)) | (w2 ^ word(known + 16));
+    for (; id; id = oh__header_chain[id]) {
+        const char *known = oh__header_names[id].text;
 
-        /*
-         * Bit 5 tells upper from lower case. Where the name has "-", only CR differs in it alone,
-         * and no token has a CR.
-         */
-        if ((differ & ~UINT64_C(0x2020202020202020)) == 0)
+        /* Where the name has "-", only CR differs in bit 5 alone, and no token has a CR. */
+        if (!(((word(p) ^ word(known)) & word(counts)) |
+              ((word(p + 8) ^ word(known + 8)) & word(counts + 8)) |
+              ((word(p + 16) ^ word(known + 16)) & word(counts + 16))))
             break;
-        id = chain[id];
-    } while (id);
+    }
     return (enum oh_header_id)id;
 }
 

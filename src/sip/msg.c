@@ -10,7 +10,6 @@
  */
 #include <offhook/msg.h>
 
-#include "sip/header.h"
 #include "sip/lex.h"
 #include "sip/scan.h"
 
@@ -139,67 +138,6 @@ static void request_line(struct parse *ps, struct oh_span rest, size_t method_n)
     }
 }
 
-/* Finds colon and value of a scanned row. NULL, or what is wrong. */
-static inline const char *row_split(const char *p, struct oh_row *row)
-{
-    uint32_t i = row->name + row->name_len, end = row->end - 2;
-
-    /* Every row ends in CR LF, so these loops end there at the latest. */
-    while (p[i] == ' ' || p[i] == '\t')
-        i++;
-    if (p[i] != ':')
-        return row->name_len ? "no ':' behind the header name, or a byte that no name has"
-                             : "a line that does not begin with a header name";
-    if (!row->name_len)
-        return "no header name before ':'";
-    i++;
-    while (i < end && oh__is(p[i], OH__C_LWS))
-        i++;
-    while (end > i && oh__is(p[end - 1], OH__C_LWS))
-        end--;
-    row->value = i;
-    row->value_len = end - i;
-    return NULL;
-}
-
-/* The id of a row's name; only the last rows of a message have not enough bytes behind them. */
-static inline unsigned row_id(const struct oh_msg *m, const struct oh_row *row)
-{
-    const char *name = m->raw.p + row->name;
-
-    return m->raw.n - row->name >= OH__HEADER_WIDE ? oh__header_of_wide(name, row->name_len)
-                                                   : oh_header_of(oh_span(name, row->name_len));
-}
-
-/* Completes the scanned rows: values, ids, and the chains of rows with one id. */
-static void index_rows(struct parse *ps, unsigned scanned)
-{
-    struct oh_msg *m = ps->m;
-    unsigned i, id, last, kept = 0;
-
-    for (i = 0; i < scanned; i++) {
-        struct oh_row *row = &m->rows[kept];
-        const char *why;
-
-        /* Rows behind a broken one move up. */
-        if (kept != i)
-            *row = m->rows[i];
-        why = row_split(m->raw.p, row);
-        if (why) {
-            note(ps, OH_E_SYNTAX, OH_HEADER_OTHER, row->name, why);
-            continue;
-        }
-        id = row_id(m, row);
-        row->id = (uint16_t)id;
-        row->next = 0;
-        kept++;
-        last = m->last[id];
-        m->last[id] = (uint16_t)kept;
-        *(last ? &m->rows[last - 1].next : &m->first[id]) = (uint16_t)kept;
-    }
-    m->rows_n = (uint16_t)kept;
-}
-
 /* Reads Content-Length; false when it must not be believed. */
 static bool content_length(struct parse *ps, uint32_t *length)
 {
@@ -286,6 +224,29 @@ static int scan_fault(struct parse *ps, enum oh__scan_result r, size_t at, enum 
     return OH_OK;
 }
 
+/* The first line: a request or a response. */
+static void start_line(struct parse *ps)
+{
+    struct oh_msg *m = ps->m;
+    struct oh_span start = m->start;
+    size_t token = oh__run(start, OH__C_TOKEN);
+
+    m->request = !(token == 3 && start.n > 3 && start.p[3] == '/' &&
+                   oh_span_ieq(oh_span_head(start, 3), OH_LIT("SIP")));
+    if (m->request)
+        request_line(ps, start, token);
+    else
+        status_line(ps, start);
+}
+
+/* Empties what parse and check fill. Rows are written before they are read, so only what lies round
+ * them is cleared. */
+static void clear(struct oh_msg *m)
+{
+    oh__clear(m, offsetof(struct oh_msg, rows));
+    oh__clear(m->first, sizeof(*m) - offsetof(struct oh_msg, first));
+}
+
 /* Everything behind the leading bytes: m->raw is what there is. OH_E_INCOMPLETE, or OH_OK with
  * ps->fault. */
 static int parse_raw(struct parse *ps, enum oh_msg_mode mode)
@@ -294,29 +255,25 @@ static int parse_raw(struct parse *ps, enum oh_msg_mode mode)
     /* The scan never looks behind the limit, so its cost is bounded, too. */
     bool over = m->raw.n > ps->limits.headers;
     struct oh__scan s;
-    enum oh__scan_result r = oh__scan(m->raw.p, over ? ps->limits.headers : m->raw.n, m->rows, &s);
-    int rc = r == OH__SCAN_DONE ? OH_OK : scan_fault(ps, r, s.at, mode, over);
+    enum oh__scan_result r = oh__scan(m->raw.p, over ? ps->limits.headers : m->raw.n, m, &s);
 
-    if (rc != OH_OK)
-        return rc;
     m->start = oh_span_head(m->raw, s.start_n);
+    /* What is wrong with the start line comes first, then what broke the scan off, then a row. */
     if (s.start_n) {
-        struct oh_fault broken = ps->fault;
-
-        /* What is wrong with the start line comes before what is wrong behind it. */
-        ps->fault.code = OH_OK;
-        m->request = !(s.start_token == 3 && m->start.n > 3 && m->start.p[3] == '/' &&
-                       oh_span_ieq(oh_span_head(m->start, 3), OH_LIT("SIP")));
-        if (m->request)
-            request_line(ps, m->start, s.start_token);
-        else
-            status_line(ps, m->start);
+        start_line(ps);
         if (s.start_folded)
             note(ps, OH_E_SYNTAX, OH_HEADER_OTHER, 0, "a folded start line");
-        if (ps->fault.code == OH_OK)
-            ps->fault = broken;
     }
-    index_rows(ps, s.rows_n);
+    if (r != OH__SCAN_DONE && scan_fault(ps, r, s.at, mode, over) != OH_OK) {
+        struct oh_span raw = m->raw;
+
+        /* Half a header section is nothing yet. */
+        clear(m);
+        m->raw = raw;
+        return OH_E_INCOMPLETE;
+    }
+    if (s.broken)
+        note(ps, OH_E_SYNTAX, OH_HEADER_OTHER, s.broken_at, s.broken);
     m->body_at = r == OH__SCAN_DONE ? s.at : (uint32_t)m->raw.n;
     m->body = oh_span_from(m->raw, m->body_at);
     return r == OH__SCAN_DONE ? frame_body(ps, mode) : OH_OK;
@@ -329,9 +286,7 @@ int oh_msg_parse(struct oh_span bytes, enum oh_msg_mode mode, const struct oh_ms
     size_t skip = leading(bytes, mode);
     int rc;
 
-    /* Rows are written before they are read, so only what lies round them is cleared. */
-    oh__clear(msg, offsetof(struct oh_msg, rows));
-    oh__clear(msg->first, sizeof(*msg) - offsetof(struct oh_msg, first));
+    clear(msg);
     msg->raw = oh_span_from(bytes, skip);
     if (msg->raw.n > UINT32_MAX - 64)
         msg->raw.n = UINT32_MAX - 64;

@@ -1,11 +1,12 @@
 /*
  * The work of finding rows is three questions: where are control characters
  * (line ends, or something that must not be there), does the next line go on
- * with this one (a fold), and how long is the token at the front of a line (a
- * header name). The second and the bookkeeping are written once, below, and
- * compiled twice: with words of eight bytes, and with loads of 32. Control
- * characters are found for 64 bytes at a time, before anything is known about
- * lines, so the loads do not wait for each other.
+ * with this one (a fold), and which header is named at the front of a line. The
+ * second and the bookkeeping are written once, below, and compiled twice: with
+ * words of eight bytes, and with loads of 32. Control characters are found for
+ * 64 bytes at a time, before anything is known about lines, so the loads do not
+ * wait for each other. Lines come first and rows second: two loops that each
+ * have few things in mind stay in registers, one that does both does not.
  *
  * Bare CR and bare LF are refused. RFC 3261 7 knows only CRLF, and what one
  * element takes for a line end and the next does not is how a header is
@@ -13,34 +14,38 @@
  */
 #include "sip/scan.h"
 
+#include "sip/header.h"
 #include "sip/lex.h"
 
 #if defined(__x86_64__) && defined(__GNUC__)
 #define HAVE_AVX2 1
 #include <immintrin.h>
-#define TARGET_AVX2 __attribute__((target("avx2")))
+#define TARGET_AVX2 __attribute__((target("avx2,bmi")))
 #endif
 
 #define INLINE inline __attribute__((always_inline))
 
 /*
- * What a version does in its own way: one bit for each control character but tab
- * among the 64 bytes at i (those behind n have none), and the first byte at or
- * behind i that is in no token, or n.
+ * What a version does in its own way. control_fn: one bit for each control
+ * character among the 64 bytes at i (those behind n have none). name_fn: which
+ * header begins at i, and the length of its name, when there is a colon directly
+ * behind; 0 when the line has to be looked at closer.
  */
 typedef uint64_t control_fn(const char *p, size_t i, size_t n);
-typedef size_t token_fn(const char *p, size_t i, size_t n);
+typedef unsigned name_fn(const char *p, size_t i, size_t n, size_t *name_n);
 
-/* A pass in progress. */
-struct pass {
+/* The lines of a message, as found so far. */
+struct lines {
     const char *p;
     size_t n;
-    size_t line;                   /* where the logical line begins */
-    struct oh_row *row, *rows_end; /* the next row to fill */
-    size_t at, start_token, start_n;
+    size_t from; /* where the line begins that is being read */
+    size_t at;   /* where the search ended */
     bool start_folded;
-    enum oh__scan_result result;
+    unsigned count;
+    uint32_t *end; /* of each line, the start line first: where its CR is */
 };
+
+#define LINES_MAX (OH_MSG_HEADERS_MAX + 1)
 
 /* True for a NUL behind an odd number of "\", which is an escaped one. */
 static bool escaped(const char *p, size_t from, size_t at)
@@ -63,109 +68,223 @@ static enum oh__scan_result odd_byte(const char *p, size_t line, size_t i)
     }
 }
 
-/* Ends the pass. */
-static INLINE bool stop(struct pass *s, enum oh__scan_result result, size_t at)
+/* The result of a step: OH__SCAN_DONE is the end of the message, GO_ON is not the end. */
+#define GO_ON (-1)
+
+/* Ends the search. */
+static INLINE int stop(struct lines *l, enum oh__scan_result result, size_t at)
 {
-    s->result = result;
-    s->at = at;
-    return true;
+    l->at = at;
+    return (int)result;
 }
 
-/* Records the line that ends with the CR at `end`; true when the pass ends there. */
-static INLINE bool line_done(struct pass *s, size_t end, token_fn *token)
+/* Takes the line that ends with the CR at i. */
+static INLINE int line_done(struct lines *l, size_t i)
 {
-    size_t name_n = token(s->p, s->line, s->n) - s->line;
-    struct oh_row *row = s->row;
-
-    if (s->line == 0) {
-        s->start_token = name_n;
-        s->start_n = end;
-    } else {
-        if (row == s->rows_end)
-            return stop(s, OH__SCAN_ROWS, s->line);
-        row->name = (uint32_t)s->line;
-        row->name_len = (uint16_t)(name_n > UINT16_MAX ? 0 : name_n);
-        row->end = (uint32_t)end + 2;
-        s->row++;
-    }
-    s->line = end + 2;
-    return false;
+    if (__builtin_expect(l->count == LINES_MAX, 0))
+        return stop(l, OH__SCAN_ROWS, l->from);
+    l->end[l->count++] = (uint32_t)i;
+    l->from = i + 2;
+    return GO_ON;
 }
 
-/* The CR at i: a fold, the end of a line, or the empty line. True when the pass ends there. */
-static INLINE bool carriage_return(struct pass *s, size_t i, token_fn *token)
+/* The CR at i, with less than two bytes behind it. */
+static INLINE int last_return(struct lines *l, size_t i)
 {
-    if (__builtin_expect(i + 2 >= s->n, 0)) {
-        if (i + 1 == s->n)
-            return stop(s, OH__SCAN_INCOMPLETE, s->n);
-        if (s->p[i + 1] != '\n')
-            return stop(s, OH__SCAN_BARE_CR, i);
-        if (i == s->line && i > 0)
-            return stop(s, OH__SCAN_DONE, i + 2);
-        return line_done(s, i, token) || stop(s, OH__SCAN_INCOMPLETE, i);
-    }
-    if (s->p[i + 1] != '\n')
-        return stop(s, OH__SCAN_BARE_CR, i);
-    if (i == s->line && i > 0)
-        return stop(s, OH__SCAN_DONE, i + 2);
-    if (s->p[i + 2] == ' ' || s->p[i + 2] == '\t') {
-        s->start_folded |= s->line == 0;
-        return false;
-    }
-    return line_done(s, i, token);
+    int r;
+
+    if (i + 1 == l->n)
+        return stop(l, OH__SCAN_INCOMPLETE, l->n);
+    if (l->p[i + 1] != '\n')
+        return stop(l, OH__SCAN_BARE_CR, i);
+    if (i == l->from && i > 0)
+        return stop(l, OH__SCAN_DONE, i + 2);
+    r = line_done(l, i);
+    return r == GO_ON ? stop(l, OH__SCAN_INCOMPLETE, i) : r;
 }
 
-/* Looks at every control character of one block; true when the pass ends there. */
-static INLINE bool block(struct pass *s, size_t base, uint64_t mask, uint64_t *carry,
-                         token_fn *token)
+/* The CR at i: a fold, the end of a line, or the empty line. */
+static INLINE int carriage_return(struct lines *l, size_t i)
+{
+    if (__builtin_expect(i + 2 >= l->n, 0))
+        return last_return(l, i);
+    if (__builtin_expect(l->p[i + 1] != '\n', 0))
+        return stop(l, OH__SCAN_BARE_CR, i);
+    if (i == l->from && i > 0)
+        return stop(l, OH__SCAN_DONE, i + 2);
+    /* Only a tab and a blank begin a fold, but one comparison sets nearly all lines free. */
+    if (__builtin_expect((unsigned char)l->p[i + 2] <= ' ', 0) &&
+        (l->p[i + 2] == ' ' || l->p[i + 2] == '\t')) {
+        l->start_folded |= l->from == 0;
+        return GO_ON;
+    }
+    return line_done(l, i);
+}
+
+/* Looks at every control character of one block. */
+static INLINE int block(struct lines *l, size_t base, uint64_t mask, uint64_t *carry)
 {
     enum oh__scan_result odd;
     size_t i;
+    int r;
 
     for (; mask; mask &= mask - 1) {
-        i = base + (size_t)__builtin_ctzll(mask);
-        if (__builtin_expect(s->p[i] != '\r', 0)) {
-            odd = odd_byte(s->p, s->line, i);
+        i = base + (unsigned)__builtin_ctzll(mask);
+        if (__builtin_expect(l->p[i] != '\r', 0)) {
+            odd = odd_byte(l->p, l->from, i);
             if (odd != OH__SCAN_DONE)
-                return stop(s, odd, i);
+                return stop(l, odd, i);
             continue;
         }
-        if (carriage_return(s, i, token))
-            return true;
+        r = carriage_return(l, i);
+        if (r != GO_ON)
+            return r;
         /* The LF behind it is done with; it may be the first byte of the next block. */
         mask &= mask - 1;
-        *carry = i == base + 63;
+        if (__builtin_expect(i == base + 63, 0))
+            *carry = 1;
         if (!mask)
             break;
     }
-    return false;
+    return GO_ON;
+}
+
+/* Finds the ends of all lines up to the empty one. */
+static INLINE enum oh__scan_result find_lines(struct lines *l, control_fn *control)
+{
+    uint64_t mask, carry = 0;
+    size_t base;
+    int r;
+
+    for (base = 0; base < l->n; base += 64) {
+        mask = control(l->p, base, l->n) & ~carry;
+        carry = 0;
+        r = block(l, base, mask, &carry);
+        if (r != GO_ON)
+            return (enum oh__scan_result)r;
+    }
+    return OH__SCAN_INCOMPLETE;
+}
+
+/* The first byte at or behind i that is in no token, or n. */
+static size_t token_end(const char *p, size_t i, size_t n)
+{
+    return i + oh__run_inline(p + i, n - i, OH__C_TOKEN);
+}
+
+/* The id of a token; only the last rows of a message have not enough bytes behind them. */
+static unsigned id_of(const char *p, size_t n, size_t readable)
+{
+    return readable >= OH__HEADER_WIDE ? oh__header_of_wide(p, n) : oh_header_of(oh_span(p, n));
+}
+
+/* What is wrong with a row that has no name, or no colon behind it. */
+static const char *broken_row(char c, size_t name_n)
+{
+    if (c == ':')
+        return "no header name before ':'";
+    return name_n ? "no ':' behind the header name, or a byte that no name has"
+                  : "a line that does not begin with a header name";
+}
+
+/*
+ * Splits a line that the fast way could not: a name that is not in the table, or blanks before the
+ * colon. Gives the colon's offset; 0 when the line is no header, which is remembered if it is the
+ * first.
+ */
+static size_t split(const char *p, size_t n, size_t from, struct oh_row *row, struct oh__scan *out)
+{
+    size_t i = token_end(p, from, n), name_n = i - from <= UINT16_MAX ? i - from : 0;
+
+    i = from + name_n;
+    /* Every row ends in CR LF, so this ends there at the latest. */
+    while (p[i] == ' ' || p[i] == '\t')
+        i++;
+    if (p[i] != ':' || !name_n) {
+        if (!out->broken) {
+            out->broken = broken_row(p[i], name_n);
+            out->broken_at = (uint32_t)from;
+        }
+        return 0;
+    }
+    row->name_len = (uint16_t)name_n;
+    row->id = (uint16_t)id_of(p + from, name_n, n - from);
+    return i;
+}
+
+/* Fills a row with the line between two offsets; false when it is no header. */
+static INLINE bool row_done(const char *p, size_t n, size_t from, size_t end, struct oh_row *row,
+                            struct oh__scan *out, name_fn *name)
+{
+    size_t name_n, to = end, i;
+    unsigned id = name(p, from, n, &name_n);
+
+    row->name = (uint32_t)from;
+    row->end = (uint32_t)end + 2;
+    if (__builtin_expect(id != OH_HEADER_OTHER, 1)) {
+        row->id = (uint16_t)id;
+        row->name_len = (uint16_t)name_n;
+        i = from + name_n;
+    } else {
+        i = split(p, n, from, row, out);
+        if (!i)
+            return false;
+    }
+    i++;
+    /* Mostly there is one blank before the value and none behind it. */
+    i += p[i] == ' ';
+    if (__builtin_expect((unsigned char)p[i] <= ' ', 0))
+        while (i < end && oh__is(p[i], OH__C_LWS))
+            i++;
+    if (__builtin_expect((unsigned char)p[to - 1] <= ' ', 0))
+        while (to > i && oh__is(p[to - 1], OH__C_LWS))
+            to--;
+    row->value = (uint32_t)i;
+    row->value_len = (uint32_t)(to - i);
+    return true;
+}
+
+/* Makes rows of the lines behind the start line. */
+static INLINE void make_rows(const struct lines *l, struct oh_msg *m, struct oh__scan *out,
+                             name_fn *name)
+{
+    struct oh_row *row = m->rows;
+    unsigned k;
+
+    for (k = 1; k < l->count; k++)
+        row += row_done(l->p, l->n, l->end[k - 1] + (size_t)2, l->end[k], row, out, name);
+    m->rows_n = (uint16_t)(row - m->rows);
+}
+
+/* Chains the rows of each header; from the last one on, so that each meets the one behind it. */
+static INLINE void chain_rows(struct oh_msg *m)
+{
+    unsigned k;
+
+    for (k = m->rows_n; k > 0; k--) {
+        struct oh_row *row = &m->rows[k - 1];
+
+        row->next = m->first[row->id];
+        m->first[row->id] = (uint16_t)k;
+    }
 }
 
 /* The pass itself. */
-static INLINE enum oh__scan_result scan(const char *p, size_t n, struct oh_row *rows,
-                                        struct oh__scan *out, control_fn *control, token_fn *token)
+static INLINE enum oh__scan_result scan(const char *p, size_t n, struct oh_msg *m,
+                                        struct oh__scan *out, control_fn *control, name_fn *name)
 {
-    struct pass s = {.p = p,
-                     .n = n,
-                     .row = rows,
-                     .rows_end = rows + OH_MSG_HEADERS_MAX,
-                     .at = n,
-                     .result = OH__SCAN_INCOMPLETE};
-    uint64_t mask, carry = 0;
-    size_t base;
+    uint32_t end[LINES_MAX];
+    struct lines l = {.p = p, .n = n, .at = n, .end = end};
+    enum oh__scan_result result = find_lines(&l, control);
 
-    for (base = 0; base < n; base += 64) {
-        mask = control(p, base, n) & ~carry;
-        carry = 0;
-        if (block(&s, base, mask, &carry, token))
-            break;
-    }
-    out->at = (uint32_t)s.at;
-    out->start_token = (uint32_t)s.start_token;
-    out->start_n = (uint32_t)s.start_n;
-    out->rows_n = (uint16_t)(s.row - rows);
-    out->start_folded = s.start_folded;
-    return s.result;
+    out->at = (uint32_t)l.at;
+    out->start_n = l.count ? end[0] : 0;
+    out->start_folded = l.start_folded;
+    out->broken = NULL;
+    out->broken_at = 0;
+    make_rows(&l, m, out, name);
+    chain_rows(m);
+    return result;
 }
 
 static uint64_t eight(const char *p)
@@ -196,105 +315,101 @@ static uint64_t control_scalar(const char *p, size_t i, size_t n)
             continue;
         }
         for (; k < stop_at; k++)
-            if ((unsigned char)p[i + k] < ' ' && p[i + k] != '\t')
+            if ((unsigned char)p[i + k] < ' ')
                 mask |= UINT64_C(1) << k;
     }
     return mask;
 }
 
-static size_t token_scalar(const char *p, size_t i, size_t n)
+static unsigned name_scalar(const char *p, size_t i, size_t n, size_t *name_n)
 {
-    while (i < n && oh__is(p[i], OH__C_TOKEN))
-        i++;
-    return i;
+    size_t end = token_end(p, i, n);
+
+    *name_n = end - i;
+    return end < n && p[end] == ':' ? id_of(p + i, end - i, n - i) : OH_HEADER_OTHER;
 }
 
-enum oh__scan_result oh__scan_scalar(const char *p, size_t n, struct oh_row *rows,
+enum oh__scan_result oh__scan_scalar(const char *p, size_t n, struct oh_msg *m,
                                      struct oh__scan *out)
 {
-    return scan(p, n, rows, out, control_scalar, token_scalar);
+    return scan(p, n, m, out, control_scalar, name_scalar);
 }
 
 #ifdef HAVE_AVX2
-
-/* One bit for each control character but tab among 32 bytes. */
-TARGET_AVX2 static INLINE uint32_t control_mask(__m256i v)
-{
-    __m256i low = _mm256_cmpeq_epi8(_mm256_min_epu8(v, _mm256_set1_epi8(0x1f)), v);
-    __m256i tab = _mm256_cmpeq_epi8(v, _mm256_set1_epi8('\t'));
-
-    return (uint32_t)_mm256_movemask_epi8(_mm256_andnot_si256(tab, low));
-}
 
 TARGET_AVX2 static INLINE __m256i load(const char *p)
 {
     return _mm256_loadu_si256((const __m256i *)(const void *)p);
 }
 
+/* One bit for each control character among 32 bytes. */
+TARGET_AVX2 static INLINE uint32_t control_mask(__m256i v)
+{
+    __m256i low = _mm256_cmpeq_epi8(_mm256_min_epu8(v, _mm256_set1_epi8(0x1f)), v);
+
+    return (uint32_t)_mm256_movemask_epi8(low);
+}
+
+/* n is 64 at least: the last bytes are read together with some before them, not behind them. */
 TARGET_AVX2 static INLINE uint64_t control_avx2(const char *p, size_t i, size_t n)
 {
-    size_t from = i;
+    size_t from = i + 64 > n ? n - 64 : i;
 
-    if (i + 64 > n) {
-        if (n < 64)
-            return control_scalar(p, i, n);
-        /* The last bytes are read together with some before them, not behind them. */
-        from = n - 64;
-    }
     return ((uint64_t)control_mask(load(p + from + 32)) << 32 | control_mask(load(p + from))) >>
            (i - from);
 }
 
 /*
- * One bit for each byte that is not in token. A byte is two nibbles: the low one
- * selects a set of high ones (bit h: the byte 0xhl is in token), the high one
- * its bit in that set; bytes above 0x7f select no set.
+ * Nearly all rows begin with a name of the table and a colon, so the name ends at the first colon.
+ * It is compared with the one or two names that it can be; bit 5, which tells upper from lower
+ * case, does not count. Where a name has "-", a CR would pass for it, but no CR stands in a line.
  */
-TARGET_AVX2 static INLINE uint32_t other_mask(__m256i v)
+TARGET_AVX2 static INLINE unsigned name_avx2(const char *p, size_t i, size_t n, size_t *name_n)
 {
-    const __m256i sets = _mm256_setr_epi8(
-        (char)0xe8, (char)0xfc, (char)0xf8, (char)0xf8, (char)0xf8, (char)0xfc, (char)0xf8,
-        (char)0xfc, (char)0xf8, (char)0xf8, (char)0xf4, 0x54, 0x50, 0x54, (char)0xd4, 0x70,
-        (char)0xe8, (char)0xfc, (char)0xf8, (char)0xf8, (char)0xf8, (char)0xfc, (char)0xf8,
-        (char)0xfc, (char)0xf8, (char)0xf8, (char)0xf4, 0x54, 0x50, 0x54, (char)0xd4, 0x70);
-    const __m256i bits = _mm256_setr_epi8(1, 2, 4, 8, 16, 32, 64, (char)0x80, 0, 0, 0, 0, 0, 0, 0,
-                                          0, 1, 2, 4, 8, 16, 32, 64, (char)0x80, 0, 0, 0, 0, 0, 0,
-                                          0, 0);
-    __m256i high = _mm256_and_si256(_mm256_srli_epi16(v, 4), _mm256_set1_epi8(0x0f));
-    __m256i hit = _mm256_and_si256(_mm256_shuffle_epi8(sets, v), _mm256_shuffle_epi8(bits, high));
+    __m256i v, counts;
+    uint32_t colons;
+    unsigned id;
 
-    return (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(hit, _mm256_setzero_si256()));
-}
-
-TARGET_AVX2 static INLINE size_t token_avx2(const char *p, size_t i, size_t n)
-{
-    uint32_t mask;
-
-    for (; i + 32 <= n; i += 32) {
-        mask = other_mask(load(p + i));
-        if (mask)
-            return i + (size_t)__builtin_ctz(mask);
+    if (__builtin_expect(n - i < 32, 0))
+        return name_scalar(p, i, n, name_n);
+    v = load(p + i);
+    colons = (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(v, _mm256_set1_epi8(':')));
+    if (__builtin_expect(!colons, 0))
+        return OH_HEADER_OTHER;
+    *name_n = (unsigned)__builtin_ctz(colons);
+    counts = load(oh__header_counts + 32 - *name_n);
+    id = oh__header_slots[OH__HEADER_SLOT(*name_n, p[i])];
+    while (__builtin_expect(
+        !_mm256_testz_si256(_mm256_xor_si256(v, load(oh__header_names[id].text)), counts), 0)) {
+        /* A compact form is not the beginning of its name, and known by its place. */
+        if (*name_n == 1)
+            return oh__is(p[i], OH__C_ALPHA) ? id : OH_HEADER_OTHER;
+        id = oh__header_chain[id];
+        if (!id)
+            return OH_HEADER_OTHER;
     }
-    return token_scalar(p, i, n);
+    return id;
 }
 
-TARGET_AVX2 enum oh__scan_result oh__scan_avx2(const char *p, size_t n, struct oh_row *rows,
+TARGET_AVX2 enum oh__scan_result oh__scan_avx2(const char *p, size_t n, struct oh_msg *m,
                                                struct oh__scan *out)
 {
-    return scan(p, n, rows, out, control_avx2, token_avx2);
+    /* No message is that short. */
+    if (n < 64)
+        return oh__scan_scalar(p, n, m, out);
+    return scan(p, n, m, out, control_avx2, name_avx2);
 }
 
 bool oh__scan_has_avx2(void)
 {
-    return __builtin_cpu_supports("avx2");
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi");
 }
 
 #else
 
-enum oh__scan_result oh__scan_avx2(const char *p, size_t n, struct oh_row *rows,
-                                   struct oh__scan *out)
+enum oh__scan_result oh__scan_avx2(const char *p, size_t n, struct oh_msg *m, struct oh__scan *out)
 {
-    return oh__scan_scalar(p, n, rows, out);
+    return oh__scan_scalar(p, n, m, out);
 }
 
 bool oh__scan_has_avx2(void)
@@ -304,7 +419,7 @@ bool oh__scan_has_avx2(void)
 
 #endif
 
-enum oh__scan_result oh__scan(const char *p, size_t n, struct oh_row *rows, struct oh__scan *out)
+enum oh__scan_result oh__scan(const char *p, size_t n, struct oh_msg *m, struct oh__scan *out)
 {
-    return oh__scan_has_avx2() ? oh__scan_avx2(p, n, rows, out) : oh__scan_scalar(p, n, rows, out);
+    return oh__scan_has_avx2() ? oh__scan_avx2(p, n, m, out) : oh__scan_scalar(p, n, m, out);
 }

@@ -1,6 +1,7 @@
 /*
- * The first pass over a message: where lines begin and end. Two versions with
- * one result, so that a machine without AVX2 reads the same message.
+ * The first pass over a message: where lines begin and end, and which header
+ * each of them is. Two versions with one result, so that a machine without AVX2
+ * reads the same message.
  */
 #ifndef OH_SIP_SCAN_H
 #define OH_SIP_SCAN_H
@@ -17,29 +18,29 @@ enum oh__scan_result {
 };
 
 struct oh__scan {
-    uint32_t at;          /* DONE: offset behind the empty line; else where the scan stopped */
-    uint32_t start_token; /* length of the token at the front of the start line */
-    uint32_t start_n;     /* length of the start line without CRLF; 0 when it has no end */
-    uint16_t rows_n;      /* rows filled: name, name_len and end, nothing else */
-    bool start_folded;    /* the start line goes on behind its CRLF, which no message may do */
+    uint32_t at;        /* DONE: offset behind the empty line; else where the scan stopped */
+    uint32_t start_n;   /* length of the start line without CRLF; 0 when it has no end */
+    bool start_folded;  /* the start line goes on behind its CRLF, which no message may do */
+    uint32_t broken_at; /* where the first row begins that is no header ... */
+    const char *broken; /* ... and what is wrong with it; NULL when all are fine */
 };
 
 /*
- * Scans a start line and header rows, folds included, up to the empty line. In a
- * row name_len is the length of the token at its front (0 when longer than
- * 65,535). n must be below 2^32 - 64. Never reads outside p[0 .. n-1].
+ * Scans a start line and header rows, folds included, up to the empty line, and
+ * fills rows, rows_n, first and last of m; rows_n, first and last must be 0
+ * before. A row that is no header is left out. n must be below 2^32 - 64. Never
+ * reads outside p[0 .. n-1].
  */
-enum oh__scan_result oh__scan_scalar(const char *p, size_t n, struct oh_row *rows,
+enum oh__scan_result oh__scan_scalar(const char *p, size_t n, struct oh_msg *m,
                                      struct oh__scan *out);
 
 /* The same with AVX2; only to be called when oh__scan_has_avx2(). */
-enum oh__scan_result oh__scan_avx2(const char *p, size_t n, struct oh_row *rows,
-                                   struct oh__scan *out);
+enum oh__scan_result oh__scan_avx2(const char *p, size_t n, struct oh_msg *m, struct oh__scan *out);
 
 /* True when this machine has AVX2 and the compiler could build for it. */
 bool oh__scan_has_avx2(void);
 
 /* The faster version that this machine can run. */
-enum oh__scan_result oh__scan(const char *p, size_t n, struct oh_row *rows, struct oh__scan *out);
+enum oh__scan_result oh__scan(const char *p, size_t n, struct oh_msg *m, struct oh__scan *out);
 
 #endif

@@ -30,6 +30,7 @@ static int flush(struct oh__journal *j)
         j->segment->dirty = true;
         j->at += j->batch_n;
     } else {
+        oh__trouble(j->store, true, "write", j->segment->name);
         j->lost = true;
         j->state = OH__JOURNAL_FAILED;
         rc = OH_E_IO;
@@ -69,11 +70,16 @@ static int make_room(struct oh__journal *j, size_t size)
     return rc;
 }
 
-/* The first append after a failure that has passed: what the old segment holds is not trusted. */
+/*
+ * The first append after a failure that has passed, or after the segment was deleted: what the old
+ * one holds is not trusted. In the second case a batch may wait that was made for it.
+ */
 static int recover(struct oh__journal *j)
 {
-    int rc = turn(j);
+    int rc = flush(j);
 
+    if (rc == OH_OK)
+        rc = turn(j);
     j->state = rc == OH_OK ? OH__JOURNAL_GOOD : OH__JOURNAL_FAILED;
     return rc;
 }
@@ -96,7 +102,7 @@ int oh__journal_append(struct oh__journal *journal, struct oh_span aor, uint64_t
         j->pending = true;
         return OH_OK;
     }
-    if (j->state == OH__JOURNAL_FAILED)
+    if (j->state == OH__JOURNAL_FAILED || j->store->gone)
         return OH_E_IO;
     if (j->state == OH__JOURNAL_RETRY && (rc = recover(j)) != OH_OK)
         return rc;

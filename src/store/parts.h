@@ -32,8 +32,17 @@
 /* Room of a batch: 1,700 usual records, more than any worker receives at once. */
 #define OH__BATCH_BYTES (2u * OH__RECORD_MAX)
 
-/* Segments kept ready, so that a worker finds its next one allocated. */
-#define OH__SPARES 2
+/*
+ * Segments kept ready, so that a worker finds its next one allocated: one, one more for each four
+ * journals, and those that journals without a segment will ask for with their first record.
+ */
+#define OH__SPARES(store) (1 + (store)->workers / 4 + (store)->idle_journals)
+
+/*
+ * Bytes that are allocated when none is ready all the same. The caller's stripe is locked
+ * meanwhile, so they are few; the background thread has been woken and makes more.
+ */
+#define OH__SEGMENT_QUICK (1u << 20)
 
 struct oh__segment {
     struct oh__segment *next;
@@ -42,6 +51,7 @@ struct oh__segment {
     uint64_t sequence; /* 0: a spare */
     uint64_t size;     /* bytes that it takes on disk */
     uint32_t seed;
+    unsigned worker;   /* whose it is; a spare's is 0 */
     bool closed;       /* no worker writes to it any more */
     bool covered;      /* a snapshot that is being written holds all of it */
     atomic_bool dirty; /* written since its last sync */
@@ -78,15 +88,46 @@ struct oh__store {
     struct oh__segment *spares;
     unsigned spares_n;
     uint64_t next_sequence;
-    uint64_t closed_bytes; /* of closed segments */
-    uint64_t live_bytes;   /* of the last snapshot */
+    unsigned idle_journals; /* that have had no segment yet */
+    uint64_t closed_bytes;  /* of closed segments */
+    uint64_t live_bytes;    /* of the last snapshot */
+    struct oh__store_trouble trouble;
+    unsigned troubles; /* counts them, also those that are not the first */
+    void (*wake)(void *ctx);
+    void *wake_ctx;
     bool suspect;          /* a sync failed: a snapshot makes good what may be lost */
     bool replayed;         /* before that, a snapshot would lose what was not loaded */
+    bool bindings_missing; /* their directory was not there, and a database was */
+    atomic_bool gone;      /* the state directory was deleted: what is written is lost */
     atomic_bool full;      /* the disk had no room for a segment, a moment ago */
     atomic_bool dir_dirty; /* names changed since the directory's last sync */
 };
 
+/* ---- trouble (trouble.c) ---- */
+
+/*
+ * Notes that something could not be done to a file of the bindings ("" is the directory), with the
+ * reason errno has. The first one is told until all is well again. Wakes the background thread.
+ */
+void oh__trouble(struct oh__store *store, bool refusing, const char *doing, const char *name);
+
+/* The count of troubles, to be given to oh__trouble_over. */
+unsigned oh__troubles(struct oh__store *store);
+
+/* Ends the trouble if none has come since the count was taken. */
+void oh__trouble_over(struct oh__store *store, unsigned count);
+
+/*
+ * Looks whether the files are still where they were. Removed segments and snapshots are only noted,
+ * as suspect; a removed directory of bindings is made again. OH_OK, or OH_E_ABSENT: the state
+ * directory itself is gone.
+ */
+int oh__files_there(struct oh__store *store);
+
 /* ---- segments (segment.c) ---- */
+
+/* True when the bindings' directory of a store that is being opened holds records. */
+bool oh__segments_any(const struct oh__store *store);
 
 /* Finds what is in the bindings' directory and the numbers to go on with. OH_OK or a code, why. */
 int oh__segments_find(struct oh__store *store, char why[OH__STORE_WHY]);
@@ -108,6 +149,9 @@ void oh__segments_uncover(struct oh__store *store, bool done);
 
 /* Allocates spares as far as they are missing. OH_OK or as oh__segment_take. */
 int oh__segments_prepare(struct oh__store *store);
+
+/* Writes to a spare and syncs it, to find out whether files can be written. OH_OK or a code. */
+int oh__segments_probe(struct oh__store *store);
 
 /* Closes files and frees the lists. */
 void oh__segments_done(struct oh__store *store);

@@ -187,6 +187,13 @@ int oh__store_replay(struct oh__store *store,
 
     oh__why(why, "%s", "");
     sqlite3_randomness(sizeof(r.seen.key), &r.seen.key);
+    if (store->bindings_missing) {
+        oh__why(why,
+                "%s/" OH__BINDINGS_NAME " was missing: all registrations that it held are "
+                "lost, and the phones are missing until they register again",
+                store->dir);
+        r.damaged_files++;
+    }
     rc = store->bind_fd >= 0 ? oh__snapshot_open(store->bind_fd, &fd, &head) : OH_E_ABSENT;
     if (rc == OH_E_CORRUPT)
         report(&r, OH__SNAPSHOT_NAME, "its head", OH__FILE_HEAD, 0);
@@ -211,5 +218,8 @@ int oh__store_replay(struct oh__store *store,
     store->replayed = true;
     store->suspect = r.damaged_files > 0; /* a new snapshot leaves the damage behind */
     pthread_mutex_unlock(&store->lock);
+    /* Failing is not the end of a start: it is told with the first compaction, and tried again. */
+    if (store->dir && !store->read_only)
+        (void)oh__segments_prepare(store);
     return OH_OK;
 }

@@ -137,6 +137,23 @@ static struct dirent *next_entry(DIR *dir, int *rc)
     return entry;
 }
 
+bool oh__segments_any(const struct oh__store *store)
+{
+    int fd = openat(store->dir_fd, OH__BINDINGS_NAME, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+    struct dirent *entry;
+    uint64_t sequence;
+    bool any = false, spare;
+
+    if (!dir)
+        return false;
+    while (!any && (entry = readdir(dir)))
+        any = strcmp(entry->d_name, OH__SNAPSHOT_NAME) == 0 ||
+              (parse_name(oh_span_str(entry->d_name), &spare, &sequence) && !spare);
+    closedir(dir);
+    return any;
+}
+
 int oh__segments_find(struct oh__store *store, char why[OH__STORE_WHY])
 {
     int fd = openat(store->bind_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), rc;
@@ -165,7 +182,8 @@ int oh__segments_find(struct oh__store *store, char why[OH__STORE_WHY])
 }
 
 /* Makes a file and allocates all of it. */
-static int make_spare(struct oh__store *store, uint64_t sequence, struct oh__segment **out)
+static int make_spare(struct oh__store *store, uint64_t sequence, uint64_t bytes,
+                      struct oh__segment **out)
 {
     struct oh__segment *s = segment_new();
     int err;
@@ -175,15 +193,17 @@ static int make_spare(struct oh__store *store, uint64_t sequence, struct oh__seg
     /* A name that replay does not look at, until the head is written. */
     snprintf(s->name, sizeof(s->name), "spare-%" PRIu64 ".log", sequence);
     s->fd = openat(store->bind_fd, s->name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    err = s->fd < 0 ? errno : posix_fallocate(s->fd, 0, (off_t)store->segment_bytes);
+    err = s->fd < 0 ? errno : posix_fallocate(s->fd, 0, (off_t)bytes);
     if (err) {
+        errno = err;
+        oh__trouble(store, false, "allocate a journal in", "");
         if (s->fd >= 0)
             unlinkat(store->bind_fd, s->name, 0);
         segment_free(s);
         errno = err;
         return oh__files_code(err);
     }
-    s->size = store->segment_bytes;
+    s->size = bytes;
     *out = s;
     return OH_OK;
 }
@@ -210,6 +230,7 @@ static int dedicate(struct oh__store *store, struct oh__segment *s, unsigned wor
     if (rc != OH_OK)
         return rc;
     memcpy(s->name, name, sizeof(name));
+    s->worker = worker;
     s->seed = oh__file_seed(&head);
     s->sequence = sequence;
     s->closed = s->covered = false;
@@ -230,37 +251,61 @@ static struct oh__segment *take_spare(struct oh__store *store, uint64_t *sequenc
         store->spares_n--;
     }
     *sequence = store->next_sequence++;
+    if (store->wake && !store->full)
+        store->wake(store->wake_ctx); /* to make another, before the next one is wanted */
     pthread_mutex_unlock(&store->lock);
     return s;
 }
 
-int oh__segment_take(struct oh__store *store, unsigned worker, struct oh__segment **out)
+/* Makes a small one here and now, while a stripe is locked. */
+static int make_quickly(struct oh__store *store, uint64_t sequence, struct oh__segment **out)
 {
-    uint64_t sequence;
-    struct oh__segment *s = take_spare(store, &sequence);
-    int rc = OH_OK;
+    uint64_t most = store->segment_bytes;
+    int rc;
 
     /* While the disk is full nobody asks it again for every REGISTER: once a second is enough. */
-    if (!s && store->full)
+    if (store->full)
         return OH_E_FULL;
-    if (!s)
-        rc = make_spare(store, sequence, &s);
+    rc = make_spare(store, sequence, most < OH__SEGMENT_QUICK ? most : OH__SEGMENT_QUICK, out);
     if (rc == OH_E_FULL)
         store->full = true;
-    if (rc != OH_OK)
-        return rc;
-    rc = dedicate(store, s, worker, sequence);
-    if (rc != OH_OK) {
-        unlinkat(store->bind_fd, s->name, 0);
-        segment_free(s);
-        return rc;
-    }
+    return rc;
+}
+
+/* A worker has it from now on. */
+static void hand_over(struct oh__store *store, unsigned worker, struct oh__segment *s)
+{
     pthread_mutex_lock(&store->lock);
     s->next = store->segments;
     store->segments = s;
+    if (!store->journals[worker].segment)
+        store->idle_journals--;
     pthread_mutex_unlock(&store->lock);
-    *out = s;
-    return OH_OK;
+}
+
+int oh__segment_take(struct oh__store *store, unsigned worker, struct oh__segment **out)
+{
+    for (;;) {
+        uint64_t sequence;
+        struct oh__segment *s = take_spare(store, &sequence);
+        bool spare = s != NULL;
+        int rc = spare ? OH_OK : make_quickly(store, sequence, &s);
+
+        if (rc != OH_OK)
+            return rc;
+        rc = dedicate(store, s, worker, sequence);
+        if (rc == OH_OK) {
+            hand_over(store, worker, s);
+            *out = s;
+            return OH_OK;
+        }
+        oh__trouble(store, !spare, "use", s->name);
+        unlinkat(store->bind_fd, s->name, 0);
+        segment_free(s);
+        /* A spare may have been deleted by somebody; one that was made just now was not. */
+        if (!spare)
+            return rc;
+    }
 }
 
 void oh__segment_close(struct oh__store *store, struct oh__segment *segment)
@@ -295,6 +340,7 @@ int oh__segments_sync(struct oh__store *store)
     while ((s = next_open(store, s, &closed))) {
         /* The mark goes before the sync: a write that comes meanwhile sets it again. */
         if (atomic_exchange(&s->dirty, false) && fdatasync(s->fd) != 0) {
+            oh__trouble(store, false, "sync", s->name);
             s->dirty = true;
             rc = OH_E_IO;
         } else if (closed) {
@@ -304,6 +350,7 @@ int oh__segments_sync(struct oh__store *store)
         }
     }
     if (atomic_exchange(&store->dir_dirty, false) && fsync(store->bind_fd) != 0) {
+        oh__trouble(store, false, "sync", "");
         store->dir_dirty = true;
         rc = OH_E_IO;
     }
@@ -338,12 +385,13 @@ static void push_spare(struct oh__store *store, struct oh__segment *s)
 /* How many spares are missing; only the background thread adds any. */
 static unsigned spares_missing(struct oh__store *store)
 {
-    unsigned n;
+    unsigned n, wanted;
 
     pthread_mutex_lock(&store->lock);
     n = store->spares_n;
+    wanted = OH__SPARES(store);
     pthread_mutex_unlock(&store->lock);
-    return n < OH__SPARES ? OH__SPARES - n : 0;
+    return n < wanted ? wanted - n : 0;
 }
 
 /* Makes a spare of a segment that is in no list; false when it is not of the right size or cannot.
@@ -418,7 +466,7 @@ int oh__segments_prepare(struct oh__store *store)
         pthread_mutex_lock(&store->lock);
         sequence = store->next_sequence++;
         pthread_mutex_unlock(&store->lock);
-        rc = make_spare(store, sequence, &s);
+        rc = make_spare(store, sequence, store->segment_bytes, &s);
         if (rc == OH_E_FULL)
             store->full = true;
         if (rc != OH_OK)
@@ -426,6 +474,31 @@ int oh__segments_prepare(struct oh__store *store)
         push_spare(store, s);
     }
     return OH_OK;
+}
+
+/* It is out of the list meanwhile: its head must not be written by two. */
+int oh__segments_probe(struct oh__store *store)
+{
+    static const char zeros[4096]; /* a page, which every segment has */
+    struct oh__segment *s;
+    int rc;
+
+    pthread_mutex_lock(&store->lock);
+    s = store->spares;
+    if (s) {
+        store->spares = s->next;
+        store->spares_n--;
+    }
+    pthread_mutex_unlock(&store->lock);
+    if (!s)
+        return OH_OK; /* a worker was faster: it tries the disk by itself */
+    rc = oh__files_write(s->fd, zeros, sizeof(zeros), 0);
+    if (rc == OH_OK && fdatasync(s->fd) != 0)
+        rc = oh__files_code(errno);
+    if (rc != OH_OK)
+        oh__trouble(store, true, "write", s->name);
+    push_spare(store, s);
+    return rc;
 }
 
 /* The store is being closed: nobody else is there to lock out. */

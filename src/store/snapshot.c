@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #define NEW_NAME "snapshot.new"
@@ -169,8 +170,8 @@ static int revive(struct oh__store *store)
     if (!failed)
         return OH_OK;
     rc = oh__segments_prepare(store);
-    if (rc == OH_OK && fsync(store->bind_fd) != 0)
-        rc = OH_E_IO;
+    if (rc == OH_OK)
+        rc = oh__segments_probe(store);
     for (unsigned i = 0; rc == OH_OK && i < store->workers; i++) {
         int expected = OH__JOURNAL_FAILED;
 
@@ -179,21 +180,58 @@ static int revive(struct oh__store *store)
     return rc;
 }
 
+/* A snapshot that cannot fit is not begun: it would fill the rest of the disk every second. */
+static bool fits(struct oh__store *store)
+{
+    struct statvfs fs;
+
+    return fstatvfs(store->bind_fd, &fs) != 0 ||
+           (uint64_t)fs.f_bavail * fs.f_frsize > store->live_bytes;
+}
+
+/* Writes a snapshot and drops what it covers. */
+static int fold(struct oh__store *store, struct oh__snapshot_source *from)
+{
+    uint64_t size;
+    int rc;
+
+    /* The floor first, then the table: see parts.h. */
+    from->floor = oh__segments_cover(store);
+    errno = fits(store) ? 0 : ENOSPC;
+    rc = errno ? OH_E_FULL : oh__snapshot_write(store->bind_fd, from, &size);
+    if (rc != OH_OK && errno)
+        oh__trouble(store, false, "write", OH__SNAPSHOT_NAME);
+    oh__segments_uncover(store, rc == OH_OK);
+    if (rc != OH_OK)
+        return rc;
+    pthread_mutex_lock(&store->lock);
+    store->live_bytes = size;
+    store->suspect = false;
+    pthread_mutex_unlock(&store->lock);
+    return OH_OK;
+}
+
 int oh__store_compact(struct oh__store *store,
                       int (*next)(void *ctx, struct oh_span *aor, uint64_t *version,
                                   struct oh_span *record),
                       void *ctx)
 {
     struct oh__snapshot_source from = {.next = next, .ctx = ctx, .generation = store->generation};
-    uint64_t size;
-    int rc, snap = OH_OK;
+    unsigned troubles;
+    int rc, made;
 
     if (!store->dir)
         return OH_OK;
     if (store->read_only)
         return OH_E_STATE;
-    /* Journals first: they refuse registrations until they are revived. */
+    troubles = oh__troubles(store);
+    rc = oh__files_there(store);
+    if (rc != OH_OK)
+        return rc;
+    /* Journals first: they refuse registrations until they are revived, and soon want segments. */
     rc = revive(store);
+    if (rc == OH_OK)
+        rc = oh__segments_prepare(store);
     if (oh__segments_sync(store) != OH_OK) {
         /* The system may have dropped what it could not write, and would not say so again. */
         pthread_mutex_lock(&store->lock);
@@ -201,19 +239,9 @@ int oh__store_compact(struct oh__store *store,
         pthread_mutex_unlock(&store->lock);
         rc = OH_E_IO;
     }
-    if (oh__store_wants_compaction(store)) {
-        /* The floor first, then the table: see parts.h. */
-        from.floor = oh__segments_cover(store);
-        snap = oh__snapshot_write(store->bind_fd, &from, &size);
-        oh__segments_uncover(store, snap == OH_OK);
-        if (snap == OH_OK) {
-            pthread_mutex_lock(&store->lock);
-            store->live_bytes = size;
-            store->suspect = false;
-            pthread_mutex_unlock(&store->lock);
-        }
-    }
+    made = oh__store_wants_compaction(store) ? fold(store, &from) : OH_OK;
+    rc = rc == OH_OK ? made : rc;
     if (rc == OH_OK)
-        rc = snap;
-    return rc == OH_OK ? oh__segments_prepare(store) : rc;
+        oh__trouble_over(store, troubles);
+    return rc;
 }

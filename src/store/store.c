@@ -14,6 +14,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define SEGMENT_BYTES (16u << 20)
@@ -78,6 +79,31 @@ static int open_journals(struct oh__store *store)
     return OH_OK;
 }
 
+/*
+ * A database that is missing or empty is made anew, with new secrets and no accounts. Where there
+ * are registrations, that is no first start: somebody has lost a file, and must hear of it before
+ * every phone is refused.
+ */
+static int check_files(struct oh__store *store, char why[OH__STORE_WHY])
+{
+    struct stat st;
+    bool fresh = fstatat(store->dir_fd, OH__DB_NAME, &st, 0) != 0 ? errno == ENOENT
+                                                                  : st.st_size == 0;
+
+    if (fresh && !store->read_only && oh__segments_any(store)) {
+        oh__why(why,
+                "%.100s/" OH__DB_NAME " is missing or empty, but there are registrations: restore "
+                "a backup with offhook restore, or remove %.80s/" OH__BINDINGS_NAME
+                " to begin anew",
+                store->dir, store->dir);
+        return OH_E_CORRUPT;
+    }
+    store->bindings_missing = !fresh && !store->read_only &&
+                              fstatat(store->dir_fd, OH__BINDINGS_NAME, &st, 0) != 0 &&
+                              errno == ENOENT;
+    return OH_OK;
+}
+
 /* Everything that can fail; oh__store_close takes away what was reached. */
 static int open_parts(struct oh__store *store, char why[OH__STORE_WHY])
 {
@@ -85,6 +111,8 @@ static int open_parts(struct oh__store *store, char why[OH__STORE_WHY])
 
     if (store->dir)
         rc = open_dir(store, why);
+    if (rc == OH_OK && store->dir)
+        rc = check_files(store, why);
     if (rc == OH_OK)
         rc = oh__db_open(&store->db, store->dir, store->read_only && store->dir, why);
     if (rc == OH_OK && store->dir)
@@ -128,6 +156,7 @@ int oh__store_open(const struct oh__store_options *options, struct oh__store **o
         store->segment_bytes = SEGMENT_LEAST;
     if (store->workers > WORKERS_MAX)
         store->workers = WORKERS_MAX;
+    store->idle_journals = store->workers;
     pthread_mutex_init(&store->lock, NULL);
     rc = options->dir ? copy_dir(store, options->dir) : OH_OK;
     if (rc == OH_OK)

@@ -43,6 +43,26 @@ int oh__store_open(const struct oh__store_options *options, struct oh__store **o
 /* Commits, syncs and closes. NULL is ignored. */
 void oh__store_close(struct oh__store *store);
 
+/*
+ * What keeps bindings from being written, so that it can be told once and not with each request
+ * that suffers from it.
+ */
+struct oh__store_trouble {
+    int code;                /* of the first failure; OH_OK: there is none */
+    bool refusing;           /* registrations were refused because of it, not only put at risk */
+    char why[OH__STORE_WHY]; /* what could not be done, to which file, and the system's reason */
+};
+
+/* Copies the present trouble. It ends when oh__store_compact has succeeded with everything. */
+void oh__store_trouble(struct oh__store *store, struct oh__store_trouble *out);
+
+/*
+ * Has a function called when something waits for oh__store_compact: a trouble has begun, or a
+ * prepared segment was taken. It may be called by any thread that uses a journal, with locks held,
+ * and must only wake somebody. NULL ends that; calls that are under way have returned then.
+ */
+void oh__store_watch(struct oh__store *store, void (*wake)(void *ctx), void *ctx);
+
 /* ---- secrets and small settings that must persist ---- */
 
 /* Reads a named value; *len is the room and then the size. OH_OK, OH_E_ABSENT, OH_E_LIMIT, OH_E_IO.
@@ -138,7 +158,8 @@ int oh__journal_commit(struct oh__journal *journal);
  * seen so far for its AOR, and may therefore be called again for the same AOR with a higher
  * version. A torn tail is left out. Damage elsewhere is passed over: OH_OK then, too, with a
  * warning in why, which is empty otherwise. OH_E_IO, OH_E_NOMEM, OH_E_VERSION, or what visit
- * returned when that was not OH_OK. Before a replay no snapshot is ever written.
+ * returned when that was not OH_OK. Before a replay no snapshot is ever written. Prepares the first
+ * segments of all journals, so that the first REGISTERs wait for no disk.
  */
 int oh__store_replay(struct oh__store *store,
                      int (*visit)(void *ctx, struct oh_span aor, uint64_t version,
@@ -150,8 +171,9 @@ int oh__store_replay(struct oh__store *store,
  * segments exceed the live data writes a snapshot by asking `next` for records until it returns
  * OH_E_ABSENT, then drops the segments that the snapshot covers. next may copy out of locked
  * tables; it is called without locks of the store held. What it gives is used before it is called
- * again. OH_OK, or OH_E_FULL, OH_E_IO, OH_E_NOMEM or what next returned: then nothing was dropped,
- * and the next call tries again.
+ * again. OH_OK, or OH_E_FULL, OH_E_IO, OH_E_DENIED, OH_E_NOMEM or what next returned: then nothing
+ * was dropped, and the next call tries again. Files that somebody has deleted meanwhile are made
+ * good by a snapshot; when the state directory itself is gone, journals refuse from then on.
  */
 int oh__store_compact(struct oh__store *store,
                       int (*next)(void *ctx, struct oh_span *aor, uint64_t *version,

@@ -176,7 +176,7 @@ static void preferred_first(struct world *w)
     CHECK(w, oh_span_eq(first.realm, second.realm));
     /* The same account answers either: every hash was stored. */
     CHECK(w, try(bob, 1, row_for(w, m, &(struct digest){REGISTERING}))->status == 200);
-    m = challenge_of(peer_new(w, "192.0.2.21:5060", "bob"));
+    m = challenge_of(peer_new(w, "192.0.2.20:5061", "bob"));
     CHECK(w,
           try(bob, 2, row_for(w, m, &(struct digest){REGISTERING, .algorithm = "MD5"}))->status ==
               200);
@@ -597,6 +597,34 @@ static void locked_out(struct world *w)
     answer(mallory, "200");
 }
 
+/* Decision 13: being registered is no licence to guess at others, and costs others nothing. */
+static void registered_guesser(struct world *w)
+{
+    struct digest right = {REGISTERING, .nc = 100};
+    struct peer *alice, *bob;
+    const struct oh_msg *m;
+
+    accounts(w);
+    alice = phone(w, CALLER, "alice");
+    bob = phone(w, PHONE, "bob");
+    m = challenge_of(alice);
+    for (unsigned i = 0; i < 20; i++) {
+        struct digest d = {REGISTERING, .password = "guessed", .nc = i + 1};
+
+        registers(alice, "bob", "-guess", i + 1, NULL, row_for(w, m, &d));
+        world_settle(w);
+    }
+    CHECK_SAY(w, peer_count(alice, "401") <= 8, "%u guesses were answered",
+              peer_count(alice, "401"));
+    registers(alice, "bob", "-guess", 100, NULL, row_for(w, m, &right));
+    peer_forget(alice);
+    peer_none(alice, "", 10000);
+    ASK(alice, .method = "OPTIONS", .uri = "sip:example.test");
+    answer(alice, "200");
+    m = challenge_of(bob);
+    CHECK(w, try(bob, 50, row_for(w, m, &(struct digest){REGISTERING}))->status == 200);
+}
+
 static void anonymous(struct world *w)
 {
     struct peer *bob = peer_new(w, PHONE, "bob");
@@ -735,6 +763,8 @@ static const struct conformance_case cases[] = {
     CASE("AUT-014 PRX-008", "403 only after the right password", forbidden_only_when_known,
          .lua = CLOSED),
     CASE("AUT-014", "who guesses is met with silence for a while", locked_out, .lua = GUARDED),
+    CASE("AUT-014", "a registered source cannot guess at others for ever", registered_guesser,
+         .lua = GUARDED),
     CASE("AUT-015 PRX-007", "challenges and credentials of others pass", challenges_of_others),
     CASE("AUT-016", "nobody gets in without a password", anonymous, .lua = CLOSED),
     CASE("AUT-017 PRX-054", "who is asked for a password", needs_credentials, .lua = CLOSED),

@@ -10,25 +10,12 @@
  */
 #include "parts.h"
 
+#include "core/internal.h"
 #include "invariants.h"
+#include "model.h"
 
-#define BUCKETS  4096
-#define OUTCOMES 8
-#define TAGS     32
-#define ACKED    16
-
-/* A 2xx to an INVITE that came to the server. */
-struct success {
-    char tag[64];
-    bool passed;
-    bool stray; /* the server had given its branch up: RFC 6026 8.9 lets it drop what comes then */
-};
-
-/* What went up for one transaction of the sender (topmost Via there). */
-struct outcome {
-    uint64_t via;
-    uint16_t code; /* the first final */
-};
+#define BUCKETS 4096
+#define ACKED   16
 
 struct seen {
     struct seen *next;
@@ -39,13 +26,9 @@ struct seen {
     uint64_t first;   /* ns */
     bool trying;      /* 100 went up */
     bool final;       /* a final went up */
-    bool gave_up;     /* and it was 408: Timer B or C has ended a branch */
     bool forwarded;   /* it went on */
     bool heard;       /* some response came back */
     bool heard_final; /* and a final one in time */
-    unsigned outcomes_n, successes_n;
-    struct outcome outcomes[OUTCOMES];
-    struct success successes[TAGS];
 };
 
 /* What the sender of the newest REGISTER for an AOR was told. */
@@ -61,6 +44,7 @@ struct invariants {
     struct world *world;
     struct seen *seen[BUCKETS];
     struct acked *acked;
+    struct model *model;
     struct oh_msg msg;
 };
 
@@ -70,6 +54,7 @@ struct invariants *invariants_new(struct world *w)
 
     memset(in, 0, sizeof *in);
     in->world = w;
+    in->model = model_new(w);
     return in;
 }
 
@@ -113,23 +98,7 @@ static struct seen *find_or_add(struct invariants *in, const struct oh_msg *m)
     return s;
 }
 
-/* What identifies the transaction above: sent-by and branch. */
-static uint64_t via_hash(const struct oh_msg *m)
-{
-    static const struct oh__hash_key key = {3, 4};
-
-    return oh__hash(&key, m->via.host) ^ oh__hash(&key, m->via.branch) ^ m->via.port;
-}
-
 /* ---- in ---- */
-
-static struct success *success_of(struct seen *s, struct oh_span tag)
-{
-    for (unsigned i = 0; i < s->successes_n; i++)
-        if (oh_span_eq(oh_span_str(s->successes[i].tag), tag))
-            return &s->successes[i];
-    return NULL;
-}
 
 static void response_in(struct invariants *in, const struct oh_msg *m)
 {
@@ -143,29 +112,25 @@ static void response_in(struct invariants *in, const struct oh_msg *m)
         return;
     if (in->world->now - s->first < 30 * WORLD_SECOND)
         s->heard_final = true;
-    if (m->cseq_method == OH_METHOD_INVITE && m->status < 300 && m->to_tag.n < 64 &&
-        !success_of(s, m->to_tag) && s->successes_n < TAGS) {
-        struct success *ok = &s->successes[s->successes_n++];
-
-        *ok = (struct success){.stray = s->gave_up};
-        memcpy(ok->tag, m->to_tag.p, m->to_tag.n);
-    }
 }
+
+static void forget_promise(struct invariants *in, const struct oh_msg *m);
 
 void invariants_received(struct invariants *in, const struct oh_flow *flow,
                          const struct oh_msg *msg, int parsed)
 {
     unsigned vias;
 
-    (void)flow;
     in->msg = *msg;
     if (parsed != OH_OK || oh_msg_check(&in->msg, NULL) != OH_OK)
         return;
+    model_in(in->model, flow, &in->msg);
     if (!in->msg.request) {
         response_in(in, &in->msg);
         return;
     }
     vias = message_values(&in->msg, OH_HEADER_VIA);
+    forget_promise(in, &in->msg);
     find_or_add(in, &in->msg)->vias |= UINT64_C(1) << (vias < 63 ? vias : 63);
 }
 
@@ -253,31 +218,10 @@ static bool forgets(const struct invariants *in)
     return stats.endpoint.completed_evicted || stats.endpoint.refused_full || stats.contexts_full;
 }
 
-static void check_outcome(struct invariants *in, const struct oh_msg *m, struct seen *s)
-{
-    uint64_t via = via_hash(m);
-    struct outcome *o = NULL;
-
-    /* Damage may make a copy look like another transaction to the server, but not to us. */
-    if (!s->forwarded || in->world->hostile)
-        return;
-    for (unsigned i = 0; i < s->outcomes_n; i++)
-        if (s->outcomes[i].via == via)
-            o = &s->outcomes[i];
-    if (!o && s->outcomes_n < OUTCOMES)
-        s->outcomes[s->outcomes_n++] = (struct outcome){via, m->status};
-    if (!o || o->code == m->status || forgets(in))
-        return;
-    bool invite_2xx = m->cseq_method == OH_METHOD_INVITE && m->status < 300;
-
-    RULE(in, invite_2xx, "one final response per transaction");
-}
-
 static void check_response(struct invariants *in, const struct oh_msg *m)
 {
     struct seen *s = find(in, m);
     unsigned vias = message_values(m, OH_HEADER_VIA);
-    struct success *ok;
 
     if (answers_nonsense(m->status) && (in->world->hostile || !(s && s->heard)))
         return;
@@ -297,11 +241,6 @@ static void check_response(struct invariants *in, const struct oh_msg *m)
         return;
     }
     s->final = true;
-    s->gave_up |= m->status == 408;
-    check_outcome(in, m, s);
-    ok = m->cseq_method == OH_METHOD_INVITE && m->status < 300 ? success_of(s, m->to_tag) : NULL;
-    if (ok)
-        ok->passed = true;
 }
 
 /* ---- bindings ---- */
@@ -377,12 +316,28 @@ static void note_bindings(struct invariants *in, const struct oh_msg *m)
     }
 }
 
+/* Who asks for his bindings to be removed and gets no 200 cannot know whether they are. */
+static void forget_promise(struct invariants *in, const struct oh_msg *m)
+{
+    struct oh_contact_params params = {0};
+    struct oh_address contact;
+    char aor[256];
+
+    if (m->method != OH_METHOD_REGISTER || !oh_msg_row(m, OH_HEADER_AUTHORIZATION) ||
+        !simple_aor(m, aor, sizeof aor) ||
+        oh_address_decode(message_value(m, OH_HEADER_CONTACT, 0), &contact, NULL) != OH_OK ||
+        oh_contact_params(&contact, &params) != OH_OK || params.expires)
+        return;
+    acked_of(in, aor)->n = 0;
+}
+
 void invariants_restarted(struct invariants *in)
 {
     struct world *w = in->world;
 
     memset(in->seen, 0, sizeof in->seen);
-    if (!w->options.journal)
+    model_restarted(in->model);
+    if (!w->options.journal && !w->options.disk)
         return;
     for (struct acked *a = in->acked; a; a = a->next)
         for (unsigned i = 0; i < a->n; i++)
@@ -399,12 +354,33 @@ void invariants_taken(struct invariants *in, const struct oh_flow *flow, struct 
 {
     if (!read_sent(in, flow, bytes))
         return;
+    model_out(in->model, flow, &in->msg);
     if (in->msg.request) {
         check_request(in, &in->msg);
         return;
     }
     check_response(in, &in->msg);
     check_bindings(in, &in->msg);
+}
+
+void invariants_settled(struct invariants *in)
+{
+    model_settled(in->model);
+}
+
+void invariants_excuse(struct invariants *in)
+{
+    model_excuse(in->model);
+}
+
+unsigned invariants_peak(const struct invariants *in)
+{
+    return model_peak(in->model);
+}
+
+uint64_t invariants_transactions(const struct invariants *in)
+{
+    return model_transactions(in->model);
 }
 
 void invariants_sent(struct invariants *in, const struct oh_flow *flow, struct oh_span bytes)
@@ -427,11 +403,6 @@ static void check_seen(struct invariants *in, const struct seen *s)
               !s->forwarded || !s->heard_final || s->final || oh_span_eq(s->method, OH_LIT("ACK")),
               "rule broken: a final response goes up: %.*s %u %.*s", OH_PRI(s->call), s->cseq,
               OH_PRI(s->method));
-    for (unsigned i = 0; i < s->successes_n; i++)
-        CHECK_SAY(w,
-                  s->successes[i].passed || s->successes[i].stray || (w->streams_die && s->final),
-                  "rule broken: every 2xx to INVITE goes up: %.*s tag %s", OH_PRI(s->call),
-                  s->successes[i].tag);
 }
 
 static void check_idle(struct invariants *in)
@@ -447,15 +418,40 @@ static void check_idle(struct invariants *in)
               stats.endpoint.completed);
     CHECK_SAY(w, server_deadline(w) == OH_NEVER, "a timer is left at the end");
     CHECK_SAY(w, network_busy(w) == 0, "messages are still on their way at the end");
-    CHECK_SAY(w, w->server.held_n == 0, "replies still wait for the journal at the end");
+    for (unsigned i = 0; i < w->server.workers_n; i++)
+        CHECK_SAY(w, w->server.workers[i].held_n == 0,
+                  "replies still wait for the journal at the end");
+}
+
+/* Handles, timers and blocks of one shard: what is idle holds nothing but its caches. */
+static void check_shard(struct world *w, const struct oh__serve *s)
+{
+    const struct oh_endpoint *ep = s->ep;
+    size_t used, idle;
+
+    CHECK_SAY(w,
+              oh__pool_live(s->contexts) == 0 && oh__pool_live(s->lookups) == 0 &&
+                  oh__pool_live(s->pings) == 0 && oh__pool_live(ep->pool) == 0,
+              "a handle is left at the end");
+    CHECK_SAY(w, oh__wheel_next(s->wheel) == OH_NEVER && oh__wheel_next(ep->wheel) == OH_NEVER,
+              "a timer is left in a wheel at the end");
+    CHECK_SAY(w, ep->table.n == 0, "%u transactions are left in the table at the end", ep->table.n);
+    oh__blocks_stats(s->blocks, &used, &idle);
+    CHECK_SAY(w, used == 0, "%zu bytes of held messages are left at the end", used);
+    oh__blocks_stats(ep->blocks, &used, &idle);
+    CHECK_SAY(w, used == 0, "%zu bytes of transactions are left at the end", used);
 }
 
 void invariants_end(struct invariants *in)
 {
     check_idle(in);
+    server_visit_all(in->world);
+    for (unsigned i = 0; i < in->world->server.shards_n; i++)
+        check_shard(in->world, in->world->server.shards[i]);
     if (forgets(in) || in->world->lenient)
         return;
     for (unsigned i = 0; i < BUCKETS; i++)
         for (const struct seen *s = in->seen[i]; s; s = s->next)
             check_seen(in, s);
+    model_end(in->model);
 }

@@ -6,13 +6,14 @@
  * there and right) and is complete; Via values are those of what came in, one
  * more in requests; no 1xx but 100 to a non-INVITE and no 408 (RFC 4320); no
  * Record-Route in answers to REGISTER; no Contact in a 2xx to MESSAGE of our
- * own; a To tag in every response above 100; one outcome per transaction.
+ * own; a To tag in every response above 100. What is said of transactions, in
+ * time and number, is in model.h.
  *
  * On every 200 to REGISTER: the bindings it lists are there when it is made,
  * and after a restart when it has left.
  *
- * At the end: every INVITE that got a 100 got a final response; every 2xx to an
- * INVITE that reached the server in time was passed on; nothing is left.
+ * At the end: every INVITE that got a 100 got a final response, and nothing is
+ * left: no transaction, no handle, no timer, no held message.
  */
 #ifndef OH_TESTS_SIM_INVARIANTS_H
 #define OH_TESTS_SIM_INVARIANTS_H
@@ -34,6 +35,16 @@ void invariants_received(struct invariants *in, const struct oh_flow *flow,
 
 /* The server has made this; it may still wait for the journal. */
 void invariants_taken(struct invariants *in, const struct oh_flow *flow, struct oh_span bytes);
+
+/* All that followed from one message has been taken (model.h). */
+void invariants_settled(struct invariants *in);
+
+/* A stream has ended or a send has failed (model.h). */
+void invariants_excuse(struct invariants *in);
+
+/* Branches that ran at once, and transactions so far (model.h). */
+unsigned invariants_peak(const struct invariants *in);
+uint64_t invariants_transactions(const struct invariants *in);
 
 /* This leaves now. */
 void invariants_sent(struct invariants *in, const struct oh_flow *flow, struct oh_span bytes);

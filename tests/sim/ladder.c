@@ -1,6 +1,7 @@
 /*
  * The ladder: one line per message, for whoever has to find out what went
- * wrong. It is only text: nothing that happens depends on it.
+ * wrong; and the trace, a hash of the same, by which two runs are compared.
+ * Nothing that happens depends on them.
  */
 #include "parts.h"
 
@@ -13,7 +14,7 @@ static void add(struct world *w, const char *format, ...)
     size_t before = w->ladder.n;
     va_list args;
 
-    if (before > LADDER_MAX)
+    if (before > LADDER_MAX || w->options.quiet)
         return;
     va_start(args, format);
     world_text_add(&w->ladder, format, args);
@@ -72,8 +73,14 @@ void ladder_message(struct world *w, bool to_server, const struct oh_addr *peer,
     struct peer *p = peer_at(w, peer);
     ptrdiff_t end = oh_span_find(bytes, '\r');
     struct oh_span first = oh_span_head(bytes, end < 0 ? bytes.n : (size_t)end);
-    struct oh_span cseq = row_of(bytes, "CSeq:"), call = row_of(bytes, "Call-ID:");
+    struct oh__hash_key key = {w->trace, w->now};
+    struct oh_span cseq, call;
 
+    w->trace = oh__hash(&key, bytes) + to_server + 2 * oh__hash(&key, oh_span_str(fate));
+    if (w->options.quiet)
+        return;
+    cseq = row_of(bytes, "CSeq:");
+    call = row_of(bytes, "Call-ID:");
     oh_addr_text(peer, address);
     snprintf(line, sizeof line, "%-8.8s %s  %.*s  [%.*s, %.*s]%s%s", p ? p->name : address,
              to_server ? "->" : "<-", OH_PRI(oh_span_head(first, 120)),

@@ -22,7 +22,8 @@ static void swap(struct event *a, struct event *b)
     *b = t;
 }
 
-static void push(struct world *w, const struct event *e)
+/* Puts an event at its place, with the number that it has. */
+static void put(struct world *w, const struct event *e)
 {
     struct network *net = &w->network;
     size_t i = net->n++;
@@ -32,9 +33,16 @@ static void push(struct world *w, const struct event *e)
         net->heap = world_grow(net->heap, net->cap * sizeof *net->heap);
     }
     net->heap[i] = *e;
-    net->heap[i].seq = ++net->seq;
     for (; i && before(&net->heap[i], &net->heap[(i - 1) / 2]); i = (i - 1) / 2)
         swap(&net->heap[i], &net->heap[(i - 1) / 2]);
+}
+
+static void push(struct world *w, const struct event *e)
+{
+    struct event numbered = *e;
+
+    numbered.seq = ++w->network.seq;
+    put(w, &numbered);
 }
 
 static struct event pop(struct network *net)
@@ -159,15 +167,41 @@ static char *copy(struct oh_span bytes)
 
 /* ---- datagrams ---- */
 
+/* Spoils some bytes; true when it did. */
+static bool damage(struct world *w, char *p, size_t n)
+{
+    if (!world_chance(w, w->network.faults.damage))
+        return false;
+    for (uint64_t i = 0; i <= world_random(w, 3); i++) {
+        size_t at = world_random(w, n);
+
+        if (world_chance(w, 50))
+            p[at] = (char)(p[at] ^ (1 << world_random(w, 8)));
+        else
+            p[at] = (char)world_random(w, 256);
+    }
+    return true;
+}
+
 static void put_datagram(struct world *w, bool to_server, const struct oh_flow *flow,
                          struct oh_span bytes)
 {
-    push(w, &(struct event){.at = w->now + delay(w),
-                            .kind = EVENT_DATAGRAM,
-                            .to_server = to_server,
-                            .flow = *flow,
-                            .bytes = copy(bytes),
-                            .n = bytes.n});
+    const struct network_faults *f = &w->network.faults;
+    struct event e = {.at = w->now + delay(w),
+                      .kind = EVENT_DATAGRAM,
+                      .to_server = to_server,
+                      .flow = *flow,
+                      .bytes = copy(bytes),
+                      .n = bytes.n};
+
+    if (world_chance(w, f->late))
+        e.at += world_random(w, f->late_max) * WORLD_MS;
+    if (f->damage && damage(w, e.bytes, e.n)) {
+        if (world_chance(w, 10))
+            e.n = world_random(w, e.n + 1);
+        ladder_message(w, to_server, &flow->peer, oh_span(e.bytes, e.n), "DAMAGED");
+    }
+    push(w, &e);
 }
 
 static void datagram(struct world *w, bool to_server, const struct oh_flow *flow,
@@ -204,8 +238,7 @@ static struct oh_flow flow_to(struct world *w, uint8_t transport, const struct o
         flow.listener = (uint16_t)i;
         flow.local = l->addr;
         if (oh_addr_is_any(&l->addr)) {
-            flow.local = address(w, peer->family == OH_FAMILY_IPV6 ? "[2001:db8::1]:5060"
-                                                                   : WORLD_SERVER);
+            flow.local = address(w, peer->family == OH_FAMILY_IPV6 ? WORLD_SERVER6 : WORLD_SERVER);
             flow.local.port = l->addr.port;
         }
         return flow;
@@ -255,10 +288,29 @@ static void put_stream(struct world *w, struct conn *c, bool to_server, struct o
                             .n = bytes.n});
 }
 
+/* Some of a message comes through, then the connection is gone for both. */
+static void break_stream(struct world *w, struct conn *c, bool to_server, struct oh_span bytes)
+{
+    ladder_message(w, to_server, &c->peer->addr, bytes, "BROKEN");
+    c->broken = true;
+    if (bytes.n > 1)
+        put_stream(w, c, to_server, oh_span_head(bytes, 1 + world_random(w, bytes.n - 1)));
+    push(w, &(struct event){.at = to_server ? c->to_server_at : c->to_peer_at,
+                            .kind = EVENT_BREAK,
+                            .flow = c->flow,
+                            .conn = c->id});
+}
+
 static void stream(struct world *w, struct conn *c, bool to_server, struct oh_span bytes)
 {
     const struct network_faults *f = &w->network.faults;
 
+    if (c->broken)
+        return;
+    if (world_chance(w, f->breaks)) {
+        break_stream(w, c, to_server, bytes);
+        return;
+    }
     ladder_message(w, to_server, &c->peer->addr, bytes, "stream");
     while (bytes.n) {
         size_t n = f->one_by_one ? 1 : f->pieces_max ? 1 + world_random(w, f->pieces_max) : bytes.n;
@@ -308,6 +360,7 @@ static void send_failed(struct world *w, uint64_t ticket)
         push(w, &(struct event){.at = w->now + delay(w),
                                 .kind = EVENT_ANSWER,
                                 .ticket = ticket,
+                                .worker = w->server.at_work,
                                 .life = w->server.life,
                                 .result = OH_E_IO});
 }
@@ -382,6 +435,7 @@ void network_resolve(struct world *w, struct oh_span host, uint64_t ticket)
     struct event e = {.at = w->now + delay(w),
                       .kind = EVENT_ANSWER,
                       .ticket = ticket,
+                      .worker = w->server.at_work,
                       .life = w->server.life,
                       .result = OH_E_NOTFOUND};
 
@@ -454,6 +508,14 @@ static void arrive(struct world *w, const struct event *e)
         else if (c->peer->ops && c->peer->ops->closed)
             c->peer->ops->closed(c->peer->self);
         break;
+    case EVENT_BREAK:
+        c = conn_of(w, e->conn);
+        if (!c->open)
+            break;
+        network_close(w, c, false);
+        if (c->peer->ops && c->peer->ops->closed)
+            c->peer->ops->closed(c->peer->self);
+        break;
     case EVENT_ANSWER:
         if (e->life == w->server.life)
             server_answer(w, e);
@@ -469,6 +531,10 @@ bool network_step(struct world *w)
     if (net->n == 0 || net->heap[0].at > w->now)
         return false;
     e = pop(net);
+    if (server_waits(w, &e)) {
+        put(w, &e);
+        return true;
+    }
     /* world_fail may leave from in here: the network remembers what is to be freed. */
     free(net->arriving);
     net->arriving = e.bytes;

@@ -14,10 +14,14 @@
 struct world;
 struct peer;
 
-/* What the network does to datagrams; chances in percent. All zero: perfect and without delay. */
+/* What the network does to messages; chances in percent. All zero: perfect and without delay. */
 struct network_faults {
     unsigned loss;                 /* dies on its way */
     unsigned repeat;               /* arrives twice, the second time with a delay of its own */
+    unsigned damage;               /* bytes are changed or cut off on its way */
+    unsigned late;                 /* takes up to late_max more than others */
+    uint32_t late_max;             /* ms */
+    unsigned breaks;               /* of a stream: it breaks in the middle of this message */
     uint32_t delay_min, delay_max; /* ms; different delays are what changes the order */
     uint32_t pieces_max;           /* bytes of a stream that arrive at once; 0 = all at once */
     bool one_by_one;               /* streams deliver byte by byte */

@@ -16,10 +16,11 @@
 #include "unit/alloc_fail.h"
 #include "world.h"
 
-#define WORLD_MS     UINT64_C(1000000)
-#define WORLD_SECOND UINT64_C(1000000000)
-#define WORLD_SHARDS 64
-#define WORLD_WHY    1024
+#define WORLD_MS      UINT64_C(1000000)
+#define WORLD_SECOND  UINT64_C(1000000000)
+#define WORLD_SHARDS  64
+#define WORLD_WHY     1024
+#define WORLD_WORKERS 4
 
 /* ---- text that grows ---- */
 
@@ -37,6 +38,7 @@ enum event_kind {
     EVENT_DATAGRAM, /* bytes between server and peer */
     EVENT_STREAM,   /* the next bytes of a connection */
     EVENT_CLOSE,    /* the other side has ended the connection */
+    EVENT_BREAK,    /* the connection breaks for both sides */
     EVENT_ANSWER,   /* a look-up, or a send that failed */
 };
 
@@ -49,6 +51,7 @@ struct event {
     char *bytes; /* heap */
     size_t n;
     uint64_t ticket; /* ANSWER */
+    unsigned worker; /* likewise: who asked */
     unsigned life;   /* of the server, that asked: a restarted one gets no old answers */
     int result;
     unsigned addrs_n;
@@ -61,6 +64,7 @@ struct conn {
     struct peer *peer;
     struct oh_flow flow;
     bool open;
+    bool broken; /* half a message is on its way, and nothing comes behind it */
     uint64_t to_server_at, to_peer_at;    /* the last piece's arrival: order is kept */
     struct world_text to_server, to_peer; /* arrived, not framed yet */
     struct conn *next;
@@ -115,18 +119,43 @@ struct held_send {
     size_t n;
 };
 
+/* What one thread of the host has for itself. */
+struct worker {
+    unsigned index;
+    struct oh__serve_env env;
+    struct journal journal; /* when there is one, and no disk */
+    struct held_send *held;
+    unsigned held_n, held_cap;
+    uint64_t wake[WORLD_SHARDS]; /* when it has promised to look at a shard again */
+    uint64_t busy_until;         /* it waits for its disk; 0 = it does not */
+    uint64_t adopt_at;           /* it has new settings from then on */
+};
+
+/* A state directory and the store in it; see disk.c. */
+struct disk {
+    struct world *world; /* NULL: there is none */
+    struct oh__store *store;
+    char dir[64];
+    unsigned write_faults; /* percent */
+    bool full;             /* nothing can be allocated */
+    bool dead, last_gasp;
+    uint64_t next; /* maintenance, ns */
+    struct oh__location_cursor cursor;
+    struct oh_arena arena;
+};
+
 struct server {
     struct test_heap heap;
     struct oh__settings *own_settings;
     struct oh__shared shared;
     struct oh__serve *shards[WORLD_SHARDS];
-    unsigned shards_n;
-    uint64_t wake[WORLD_SHARDS];
-    struct oh__serve_env env;
+    unsigned shards_n, workers_n;
+    struct worker workers[WORLD_WORKERS];
+    unsigned at_work; /* the worker that runs now */
+    unsigned slow_percent, slow_ms;
+    struct oh__serve_env env; /* the newest of everything */
     struct oh_hasher hasher;
-    struct journal journal;
-    struct held_send *held;
-    unsigned held_n, held_cap;
+    struct disk disk;
     unsigned life; /* counts restarts */
     struct oh_msg msg;
     struct account_copy *accounts; /* come back after a restart */
@@ -146,6 +175,8 @@ struct world {
     struct peer *peers;
     struct invariants *invariants;
     struct world_text ladder;
+    uint64_t trace; /* hash of all that was sent, and when */
+    struct deferred *deferred;
     void *kept;       /* list of blocks that live as long as the world */
     bool hostile;     /* peers send damaged messages */
     bool streams_die; /* branches that waited on them are given up, and a late 2xx is a stray */
@@ -166,6 +197,9 @@ char *world_keep_text(struct world *w, struct oh_span text);
 
 /* The heap of the tests itself: stops the program when it is empty. */
 void *world_grow(void *p, size_t n);
+
+/* Calls end(arg) in world_free, when the server has ended. */
+void world_defer(struct world *w, void (*end)(void *arg), void *arg);
 
 /* ---- network.c ---- */
 
@@ -197,11 +231,13 @@ void network_close(struct world *w, struct conn *c, bool by_server);
 /* All streams end, for a server that was killed: only the peers hear of it. */
 void network_server_died(struct world *w);
 
-/* ---- server.c, journal.c ---- */
+/* ---- server.c ---- */
 
 /* Starts and ends the server. */
 void server_start(struct world *w);
 void server_stop(struct world *w);
+
+/* ---- pump.c ---- */
 
 /* A message arrived; from a datagram, or framed (parsed into server.msg). */
 void server_datagram(struct world *w, const struct oh_flow *flow, struct oh_span bytes);
@@ -215,14 +251,28 @@ void server_closed(struct world *w, const struct oh_flow *flow);
 /* A look-up or a failed send. */
 void server_answer(struct world *w, const struct event *e);
 
-/* The earliest of all shards. */
+/* True when the worker that it is for is busy: e->at is when it comes to it. */
+bool server_waits(struct world *w, struct event *e);
+
+/* The earliest of all workers. */
 uint64_t server_deadline(const struct world *w);
+
+/* Looks at every shard once: what it said last is given back with the next visit only. */
+void server_visit_all(struct world *w);
+
+/* Ends the commits that have taken their time. */
+void server_commits_due(struct world *w);
 
 /* Runs what is due. */
 void server_expire(struct world *w);
 
-/* The end of a step: one commit, then the replies that waited for it. */
+/* The end of a step: one commit per worker, then the replies that waited for it. */
 void server_commit(struct world *w);
+
+/* The replies that a worker holds never leave. */
+void server_drop_held(struct worker *k);
+
+/* ---- journal.c, disk.c ---- */
 
 /* Starts an empty journal. */
 void journal_init(struct journal *j, struct world *w);
@@ -232,6 +282,19 @@ void journal_forget(struct journal *j);
 
 /* Ends the journal. */
 void journal_done(struct journal *j);
+
+/* Makes a state directory and opens the store in it for all workers. */
+void disk_start(struct world *w);
+
+/* The process is killed with what the store has not written; then another one opens it. */
+void disk_kill(struct world *w);
+void disk_restart(struct world *w);
+
+/* What the host's maintenance does every few seconds. */
+void disk_maintain(struct world *w);
+
+/* Closes the store and removes the directory, if there is one. */
+void disk_stop(struct world *w);
 
 /* ---- peer.c ---- */
 

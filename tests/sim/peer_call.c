@@ -2,7 +2,7 @@
  * A phone's calls: what a user agent does with INVITE, its 2xx, ACK and BYE
  * (RFC 3261 13 to 15), and the bad manners that make life interesting.
  */
-#include "phone_parts.h"
+#include "dialog_parts.h"
 
 #define T1 (WORLD_SECOND / 2)
 #define T2 (4 * WORLD_SECOND)
@@ -15,6 +15,7 @@ static struct phone_call *new_call(struct phone *ph)
     ph->calls_n++;
     memset(c, 0, sizeof *c);
     c->ring_at = c->answer_at = c->hangup_at = c->die_at = c->resend_at = OH_NEVER;
+    c->reliable_at = OH_NEVER;
     return c;
 }
 
@@ -23,8 +24,8 @@ static struct oh_span keep(struct phone *ph, struct oh_span s)
     return oh_span(world_keep_text(ph->world, s), s.n);
 }
 
-static struct phone_call *find(struct phone *ph, struct oh_span call, struct oh_span local,
-                               struct oh_span remote)
+struct phone_call *phone_call_find(struct phone *ph, struct oh_span call, struct oh_span local,
+                                   struct oh_span remote)
 {
     for (unsigned i = 0; i < ph->calls_n; i++) {
         struct phone_call *c = &ph->calls[i];
@@ -54,7 +55,9 @@ void phone_call_incoming(struct phone *ph, const struct oh_output *o)
     c->call = c->invite->call_id;
     c->remote_tag = c->invite->from_tag;
     c->local_tag = keep(ph, oh_span(tag, oh_new_tag(ph->ep, tag)));
-    if (manner->rings)
+    if (manner->reliable && oh_msg_has_token(o->msg, OH_HEADER_SUPPORTED, OH_LIT("100rel")))
+        c->reliable_at = now + manner->ring_ms * WORLD_MS;
+    else if (manner->rings)
         c->ring_at = now + manner->ring_ms * WORLD_MS;
     if (manner->code)
         c->answer_at = now + manner->answer_ms * WORLD_MS;
@@ -62,7 +65,7 @@ void phone_call_incoming(struct phone *ph, const struct oh_output *o)
         c->die_at = now + manner->dies_ms * WORLD_MS;
 }
 
-static struct oh_span contact_row(struct phone *ph)
+struct oh_span phone_contact_row(struct phone *ph)
 {
     char *row = world_keep(ph->world, 256), address[OH_ADDR_TEXT_MAX];
     struct oh_flow flow = phone_flow(ph);
@@ -77,7 +80,7 @@ static void ring(struct phone *ph, struct phone_call *c)
 {
     phone_reply(
         ph, c->server, c->invite, &c->flow,
-        &(struct oh_reply){.code = 180, .to_tag = c->local_tag, .headers = contact_row(ph)});
+        &(struct oh_reply){.code = 180, .to_tag = c->local_tag, .headers = phone_contact_row(ph)});
 }
 
 static void refuse(struct phone *ph, struct phone_call *c, unsigned code)
@@ -90,6 +93,7 @@ static void refuse(struct phone *ph, struct phone_call *c, unsigned code)
         reply.headers = oh_span_str(row);
     }
     c->ended = true;
+    c->reliable_at = OH_NEVER;
     phone_reply(ph, c->server, c->invite, &c->flow, &reply);
 }
 
@@ -99,10 +103,10 @@ static struct oh_span write_answer(struct phone *ph, struct phone_call *c, struc
     struct oh_buf b;
 
     oh_buf_init(&b, text, 16384);
-    CHECK(ph->world,
-          oh_build_reply(
-              &b, c->invite, &c->flow,
-              &(struct oh_reply){.code = 200, .to_tag = tag, .headers = contact_row(ph)}) == OH_OK);
+    CHECK(ph->world, oh_build_reply(&b, c->invite, &c->flow,
+                                    &(struct oh_reply){.code = 200,
+                                                       .to_tag = tag,
+                                                       .headers = phone_contact_row(ph)}) == OH_OK);
     return oh_buf_view(&b);
 }
 
@@ -113,17 +117,29 @@ static void send_answer(struct phone *ph, struct phone_call *c, struct oh_span b
         oh_endpoint_send(ph->ep, &c->flow, bytes);
 }
 
+static void send_2xx(struct phone *ph, struct phone_call *c)
+{
+    c->answer = write_answer(ph, c, c->local_tag);
+    send_answer(ph, c, c->answer);
+    c->resend_gap = T1;
+    c->resend_at = ph->world->now + T1;
+    c->resend_end = ph->world->now + 64 * T1;
+}
+
+void phone_call_accept_again(struct phone *ph, struct phone_call *c)
+{
+    c->dialog.target = peer_target_of(ph->peer, c->invite);
+    send_2xx(ph, c);
+}
+
 static void accept(struct phone *ph, struct phone_call *c)
 {
     const struct oh_msg *m = c->invite;
     char *local = world_keep(ph->world, 1024);
 
     c->answered = true;
-    c->answer = write_answer(ph, c, c->local_tag);
-    send_answer(ph, c, c->answer);
-    c->resend_gap = T1;
-    c->resend_at = ph->world->now + T1;
-    c->resend_end = ph->world->now + 64 * T1;
+    c->reliable_at = OH_NEVER;
+    send_2xx(ph, c);
     snprintf(local, 1024, "%.*s;tag=%.*s", OH_PRI(oh_msg_value(m, OH_HEADER_TO)),
              OH_PRI(c->local_tag));
     c->dialog = (struct peer_dialog){
@@ -150,18 +166,20 @@ void phone_call_cancelled(struct phone *ph, const struct oh_output *o)
     c->cancelled = true;
     if (c->answered || c->ended || ph->manner.ignores_cancel)
         return;
-    c->ring_at = c->answer_at = OH_NEVER;
+    c->ring_at = c->answer_at = c->reliable_at = OH_NEVER;
     refuse(ph, c, 487);
 }
 
 void phone_call_confirmed(struct phone *ph, const struct oh_msg *ack)
 {
-    struct phone_call *c = find(ph, ack->call_id, ack->to_tag, ack->from_tag);
+    struct phone_call *c = phone_call_find(ph, ack->call_id, ack->to_tag, ack->from_tag);
 
-    if (!c || c->caller || c->confirmed)
+    if (!c)
+        return;
+    c->resend_at = OH_NEVER;
+    if (c->caller || c->confirmed)
         return;
     c->confirmed = true;
-    c->resend_at = OH_NEVER;
     if (ph->manner.hangup_ms)
         c->hangup_at = ph->world->now + ph->manner.hangup_ms * WORLD_MS;
 }
@@ -170,12 +188,12 @@ void phone_call_confirmed(struct phone *ph, const struct oh_msg *ack)
 
 bool phone_call_ended(struct phone *ph, const struct oh_msg *bye)
 {
-    struct phone_call *c = find(ph, bye->call_id, bye->to_tag, bye->from_tag);
+    struct phone_call *c = phone_call_find(ph, bye->call_id, bye->to_tag, bye->from_tag);
 
     if (!c)
         return false;
     c->ended = true;
-    c->resend_at = c->hangup_at = OH_NEVER;
+    c->resend_at = c->hangup_at = c->reliable_at = OH_NEVER;
     return true;
 }
 
@@ -237,30 +255,33 @@ const struct phone_task *phone_call(struct phone *ph, const char *uri,
     return t;
 }
 
-static void send_ack(struct phone *ph, struct phone_call *c)
+/* The ACK of a 2xx has the CSeq number of its INVITE, and is the same whenever it is asked for. */
+static void send_ack(struct phone *ph, struct phone_call *c, uint32_t cseq)
 {
-    if (c->answer.n == 0)
-        c->answer = peer_write(ph->peer, &(struct peer_request){.method = "ACK",
-                                                                .uri = c->dialog.target,
-                                                                .from = c->dialog.local,
-                                                                .from_tag = "-",
-                                                                .to = c->dialog.remote,
-                                                                .call = c->dialog.call,
-                                                                .cseq = c->dialog.cseq,
-                                                                .rows = c->dialog.routes});
     struct oh_flow flow = phone_flow(ph);
 
-    oh_endpoint_send(ph->ep, &flow, c->answer);
+    if (c->ack.n == 0 || c->ack_cseq != cseq)
+        c->ack = peer_write(ph->peer, &(struct peer_request){.method = "ACK",
+                                                             .uri = c->dialog.target,
+                                                             .from = c->dialog.local,
+                                                             .from_tag = "-",
+                                                             .to = c->dialog.remote,
+                                                             .call = c->dialog.call,
+                                                             .cseq = cseq,
+                                                             .rows = c->dialog.routes});
+    c->ack_cseq = cseq;
+    oh_endpoint_send(ph->ep, &flow, c->ack);
 }
 
 bool phone_call_answered(struct phone *ph, struct phone_task *t, const struct oh_msg *response)
 {
-    struct phone_call *c = find(ph, response->call_id, response->from_tag, response->to_tag);
+    struct phone_call *c = phone_call_find(ph, response->call_id, response->from_tag,
+                                           response->to_tag);
 
     if (t->plan.no_ack)
         return c == NULL;
     if (c) {
-        send_ack(ph, c);
+        send_ack(ph, c, response->cseq);
         return false;
     }
     c = new_call(ph);
@@ -269,7 +290,8 @@ bool phone_call_answered(struct phone *ph, struct phone_task *t, const struct oh
     c->local_tag = keep(ph, response->from_tag);
     c->remote_tag = keep(ph, response->to_tag);
     peer_dialog_caller(ph->peer, response, &c->dialog);
-    send_ack(ph, c);
+    c->dialog.cseq += t->pracks_n;
+    send_ack(ph, c, response->cseq);
     /* Who has hung up, or talks to somebody already, ends the call at once. */
     if (t->cancelled || t->answers)
         send_bye(ph, c);
@@ -282,7 +304,8 @@ bool phone_call_answered(struct phone *ph, struct phone_task *t, const struct oh
 
 uint64_t phone_call_deadline(const struct phone_call *c)
 {
-    const uint64_t all[] = {c->ring_at, c->answer_at, c->hangup_at, c->resend_at, c->die_at};
+    const uint64_t all[] = {c->ring_at,   c->answer_at, c->hangup_at,
+                            c->resend_at, c->die_at,    c->reliable_at};
     uint64_t at = OH_NEVER;
 
     for (unsigned i = 0; i < sizeof all / sizeof *all; i++)
@@ -323,6 +346,8 @@ static void run(struct phone *ph, struct phone_call *c)
     }
     if (due(ph, &c->ring_at) && !c->answered && !c->ended)
         ring(ph, c);
+    if (c->reliable_at <= ph->world->now && !phone_call_insists(ph, c))
+        refuse(ph, c, 500);
     if (due(ph, &c->answer_at) && !c->ended) {
         if (ph->manner.code < 300)
             accept(ph, c);

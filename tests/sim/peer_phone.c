@@ -2,7 +2,9 @@
  * A phone's transactions: the endpoint and its events, the requests that the
  * phone makes, its answers to everything but calls. Calls are in peer_call.c.
  */
-#include "phone_parts.h"
+#include "dialog_parts.h"
+
+#include <offhook/digest.h>
 
 /* ---- beginning and end ---- */
 
@@ -96,8 +98,9 @@ struct oh_flow phone_flow(const struct phone *ph)
 {
     const struct conn *c = ph->peer->conn;
     struct oh_flow flow = {.local = ph->peer->addr, .transport = OH_TRANSPORT_UDP};
+    bool six = ph->peer->addr.family == OH_FAMILY_IPV6;
 
-    oh_addr_parse_port(OH_LIT(WORLD_SERVER), &flow.peer);
+    oh_addr_parse_port(six ? OH_LIT(WORLD_SERVER6) : OH_LIT(WORLD_SERVER), &flow.peer);
     if (c) {
         flow.id = c->id;
         flow.local = c->flow.peer;
@@ -150,6 +153,16 @@ struct phone_task *phone_start(struct phone *ph, const struct peer_request *requ
     return t;
 }
 
+/* Somebody may have damaged it on its way. */
+static bool is_whole(const struct oh_msg *m)
+{
+    struct oh_challenge ch;
+    enum oh_header_id id = m->status == 407 ? OH_HEADER_PROXY_AUTHENTICATE
+                                            : OH_HEADER_WWW_AUTHENTICATE;
+
+    return oh_challenge_decode(oh_msg_value(m, id), &ch, NULL) == OH_OK;
+}
+
 /* Answers a challenge; false when it cannot, or has done so before. */
 static bool authorize(struct phone *ph, struct phone_task *t, const struct oh_msg *challenge)
 {
@@ -160,6 +173,8 @@ static bool authorize(struct phone *ph, struct phone_task *t, const struct oh_ms
     if (!ph->password || t->tries > 1 ||
         !oh_msg_row(challenge, challenge->status == 407 ? OH_HEADER_PROXY_AUTHENTICATE
                                                         : OH_HEADER_WWW_AUTHENTICATE))
+        return false;
+    if (ph->world->hostile && !is_whole(challenge))
         return false;
     row = peer_authorize(ph->peer, challenge, ph->peer->name, ph->password, t->method, t->uri);
     rows = world_keep(ph->world, strlen(row) + strlen(old) + 1);
@@ -212,6 +227,12 @@ const struct phone_task *phone_request(struct phone *ph, const char *method, con
                                               .rows = body ? "Content-Type: text/plain\n" : NULL});
 }
 
+const struct phone_task *phone_ask(struct phone *ph, const char *method, const char *uri,
+                                   const char *rows)
+{
+    return phone_start(ph, &(struct peer_request){.method = method, .uri = uri, .rows = rows});
+}
+
 /* ---- answers ---- */
 
 void phone_reply(struct phone *ph, uint64_t server, const struct oh_msg *request,
@@ -231,17 +252,33 @@ void phone_reply(struct phone *ph, uint64_t server, const struct oh_msg *request
     oh_endpoint_send(ph->ep, flow, oh_buf_view(&b));
 }
 
+static void answer(struct phone *ph, uint64_t server, const struct oh_msg *m,
+                   const struct oh_flow *flow, unsigned code)
+{
+    struct oh_reply reply = {.code = code, .to_tag = OH_LIT("phone")};
+    char rows[400];
+
+    if (m->method == OH_METHOD_SUBSCRIBE && code < 300) {
+        snprintf(rows, sizeof rows, "%.*sExpires: 60\r\n", OH_PRI(phone_contact_row(ph)));
+        reply.headers = oh_span_str(rows);
+    } else if (m->method == OH_METHOD_UPDATE && code < 300) {
+        reply.headers = phone_contact_row(ph);
+    }
+    phone_reply(ph, server, m, flow, &reply);
+    phone_follow(ph, m, code);
+}
+
 /* The final answer to anything but an INVITE; now, or later. */
 static void answer_other(struct phone *ph, const struct oh_output *o)
 {
     unsigned code = ph->manner.other_code ? ph->manner.other_code : 200;
+    bool at_once = o->msg->method == OH_METHOD_BYE || o->msg->method == OH_METHOD_PRACK;
     uint64_t server;
 
-    if (o->msg->method == OH_METHOD_BYE)
-        code = phone_call_ended(ph, o->msg) ? 200 : 481;
     if (oh_server_new(ph->ep, ph->world->now, o->msg, &o->flow, 0, &server) != OH_OK)
         return;
-    if (ph->manner.other_ms && o->msg->method != OH_METHOD_BYE && ph->waiting_n < PHONE_CALLS) {
+    code = phone_code_within(ph, o->msg, code);
+    if (ph->manner.other_ms && !at_once && ph->waiting_n < PHONE_CALLS) {
         struct phone_waiting *late = &ph->waiting[ph->waiting_n++];
 
         *late = (struct phone_waiting){.at = ph->world->now + ph->manner.other_ms * WORLD_MS,
@@ -251,13 +288,14 @@ static void answer_other(struct phone *ph, const struct oh_output *o)
                                        .msg = phone_hold(ph, o->msg)};
         return;
     }
-    phone_reply(ph, server, o->msg, &o->flow,
-                &(struct oh_reply){.code = code, .to_tag = OH_LIT("phone")});
+    answer(ph, server, phone_hold(ph, o->msg), &o->flow, code);
 }
 
 static void on_request(struct phone *ph, const struct oh_output *o)
 {
-    if (o->msg->method == OH_METHOD_INVITE)
+    if (o->msg->method == OH_METHOD_INVITE && o->msg->to_tag.n)
+        phone_call_again(ph, o);
+    else if (o->msg->method == OH_METHOD_INVITE)
         phone_call_incoming(ph, o);
     else
         answer_other(ph, o);
@@ -291,6 +329,7 @@ static void end_task(struct phone *ph, struct phone_task *t, int code)
     t->code = code;
     t->ended_at = ph->world->now;
     t->cancel_at = OH_NEVER;
+    phone_invite_ended(ph, t);
 }
 
 static void on_response(struct phone *ph, const struct oh_output *o)
@@ -302,6 +341,8 @@ static void on_response(struct phone *ph, const struct oh_output *o)
         return;
     if (o->code < 200) {
         t->ringing += o->code > 100;
+        if (o->code > 100 && invite && !t->ended)
+            phone_acknowledge(ph, t, o->msg);
         return;
     }
     if (invite && o->code < 300) {
@@ -311,8 +352,8 @@ static void on_response(struct phone *ph, const struct oh_output *o)
             end_task(ph, t, o->code);
         return;
     }
-    CHECK_SAY(ph->world, !t->ended, "%s got a second final response: %d after %d", ph->peer->name,
-              o->code, t->code);
+    CHECK_SAY(ph->world, !t->ended || ph->world->hostile,
+              "%s got a second final response: %d after %d", ph->peer->name, o->code, t->code);
     if ((o->code == 401 || o->code == 407) && !t->cancelled && authorize(ph, t, o->msg))
         return;
     end_task(ph, t, o->code);
@@ -355,8 +396,7 @@ static void answer_late(struct phone *ph)
         if (late.at > ph->world->now)
             continue;
         ph->waiting[i] = ph->waiting[--ph->waiting_n];
-        phone_reply(ph, late.server, late.msg, &late.flow,
-                    &(struct oh_reply){.code = late.code, .to_tag = OH_LIT("phone")});
+        answer(ph, late.server, late.msg, &late.flow, late.code);
     }
 }
 

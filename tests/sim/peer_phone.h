@@ -9,7 +9,7 @@
 
 #include "world.h"
 
-#define PHONE_TASKS 64
+#define PHONE_TASKS 128
 #define PHONE_CALLS 64
 
 struct phone;
@@ -28,6 +28,7 @@ struct phone_manner {
     unsigned other_code; /* final answer to anything else; 0 = 200 */
     uint32_t other_ms;   /* after this time */
     const char *contact; /* of a 3xx; value of the row */
+    bool reliable;       /* 183 with RSeq instead of 180, for those who support it (RFC 3262) */
 };
 
 /* What a phone does when it calls. */
@@ -55,6 +56,9 @@ struct phone_task {
     bool cancelled;
     uint64_t cancel_at;
     struct phone_plan plan;
+    unsigned within; /* 1 + the call that this INVITE is sent in; 0: none */
+    unsigned pracks_n;
+    uint64_t pracks[8]; /* provisional responses that were acknowledged */
 };
 
 /* A phone at an address; password NULL: answers no challenge. */
@@ -75,8 +79,15 @@ const struct phone_task *phone_call(struct phone *ph, const char *uri,
 const struct phone_task *phone_request(struct phone *ph, const char *method, const char *uri,
                                        const char *body);
 
+/* Likewise without a body, with more rows. */
+const struct phone_task *phone_ask(struct phone *ph, const char *method, const char *uri,
+                                   const char *rows);
+
 /* The i-th task since the beginning; NULL behind the last. */
 const struct phone_task *phone_task(const struct phone *ph, unsigned i);
+
+/* Sends a request in each call that is up (no INVITE where one is open); returns how many. */
+unsigned phone_talk(struct phone *ph, const char *method, const char *rows, const char *body);
 
 /* Sends BYE in all calls that are up. */
 void phone_hang_up(struct phone *ph);

@@ -16,9 +16,15 @@ struct phone_call {
     const struct oh_msg *invite; /* callee */
     struct oh_flow flow;         /* callee */
     uint64_t server;             /* callee: transaction */
-    struct oh_span answer;       /* callee: the 2xx; caller: the ACK */
+    struct oh_span answer;       /* the newest 2xx of ours */
     uint64_t ring_at, answer_at, hangup_at, die_at;
     uint64_t resend_at, resend_gap, resend_end; /* the 2xx until its ACK (RFC 3261 13.3.1.4) */
+    bool inviting;                              /* an INVITE of ours within the call is open */
+    struct oh_span ack;                         /* of the INVITE with this CSeq number */
+    uint32_t ack_cseq;
+    struct oh_span reliable; /* callee: the 183 that waits for PRACK */
+    unsigned rseq;
+    uint64_t reliable_at, reliable_gap, reliable_end;
 };
 
 /* An answer that takes its time. */

@@ -43,6 +43,13 @@ static void with_one_shard(struct oh__settings *settings, struct world_options *
     options->shards = 1;
 }
 
+/* The story frees old settings at once, which only one worker allows. */
+static void with_one_worker(struct oh__settings *settings, struct world_options *options)
+{
+    (void)settings;
+    options->workers = 1;
+}
+
 static void with_many_shards(struct oh__settings *settings, struct world_options *options)
 {
     with_digest(settings, options);
@@ -55,6 +62,58 @@ static void hostile(struct oh__settings *settings, struct world_options *options
     with_short_times(settings, options);
     /* Damaged credentials must not ban the good phones' neighbours in this story. */
     settings->failures_max = 0;
+}
+
+static void with_six(struct oh__settings *settings, struct world_options *options)
+{
+    with_short_times(settings, options);
+    for (unsigned i = 0; i < 2; i++) {
+        settings->listeners[2 + i] = settings->listeners[i];
+        oh_addr_parse_port(OH_LIT(WORLD_SERVER6), &settings->listeners[2 + i].addr);
+    }
+    settings->listeners_n = 4;
+}
+
+static void with_workers(struct oh__settings *settings, struct world_options *options)
+{
+    with_journal(settings, options);
+    with_short_times(settings, options);
+    options->workers = 2;
+    options->shards = 8;
+}
+
+static void with_disk(struct oh__settings *settings, struct world_options *options)
+{
+    with_digest(settings, options);
+    options->workers = 2;
+    options->disk = true;
+}
+
+static void with_policy(struct oh__settings *settings, struct world_options *options)
+{
+    with_digest(settings, options);
+    with_short_times(settings, options);
+    settings->has_on_call = settings->has_on_request = settings->has_on_register = true;
+}
+
+static void chaos(struct oh__settings *settings, struct world_options *options)
+{
+    with_six(settings, options);
+    with_journal(settings, options);
+    options->workers = 2;
+}
+
+static void chaos_disk(struct oh__settings *settings, struct world_options *options)
+{
+    chaos(settings, options);
+    options->journal = false;
+    options->disk = true;
+}
+
+static void corrupt(struct oh__settings *settings, struct world_options *options)
+{
+    hostile(settings, options);
+    options->workers = 2;
 }
 
 static const struct scenario scenarios[] = {
@@ -81,13 +140,38 @@ static const struct scenario scenarios[] = {
     {"death", "phones and streams die in the middle of everything", with_short_times,
      scenario_death, 1},
     {"restart", "the server is killed in mid-call", with_journal, scenario_restart, 1},
-    {"reload", "settings are swapped in mid-call", NULL, scenario_reload, 1},
+    {"reload", "settings are swapped in mid-call", with_one_worker, scenario_reload, 1},
     {"full", "tables of a few entries", with_tiny_tables, scenario_full, 1},
     {"memory", "allocations of the server fail", with_short_times, scenario_memory, 1},
     {"flood", "thousands of requests at once, twice; memory goes back", with_one_shard,
      scenario_flood, 20},
     {"hostile", "damaged copies of messages, while others are served", hostile, scenario_hostile,
      1},
+    {"fork-late",
+     "several phones of one user on a network that loses, repeats and delays for "
+     "minutes",
+     with_short_times, scenario_fork_late, 1},
+    {"dialogs", "re-INVITE, UPDATE, INFO, REFER, 100rel and subscriptions", with_short_times,
+     scenario_dialogs, 1},
+    {"dialogs-lossy", "the same on a bad network", with_digest, scenario_dialogs_lossy, 1},
+    {"ipv6", "calls between IPv4 and IPv6, datagrams and streams", with_six, scenario_ipv6, 1},
+    {"late", "messages that come when every timer has run out", with_short_times, scenario_late, 1},
+    {"corrupt", "bytes change on their way, in both directions", corrupt, scenario_corrupt, 1},
+    {"breaks", "streams break in the middle of messages and transactions", with_short_times,
+     scenario_breaks, 1},
+    {"revival", "phones die in the middle of everything and come back", with_digest,
+     scenario_revival, 1},
+    {"workers", "two workers, slow commits, reloads that each takes in its own time", with_workers,
+     scenario_workers, 1},
+    {"disk", "the real store on a disk that fails, is full, is slow; the server is killed",
+     with_disk, scenario_disk, 2},
+    {"restart-disk", "the server is killed in mid-call and comes back from the real store",
+     with_disk, scenario_restart, 2},
+    {"policy", "a policy in Lua replies, routes and fails; reloads in mid-call", with_policy,
+     scenario_policy, 1},
+    {"loops", "users whose contacts are other users", with_short_times, scenario_loops, 1},
+    {"chaos", "everything at once, restarts and reloads among it", chaos, scenario_chaos, 1},
+    {"chaos-disk", "the same with the real store on a bad disk", chaos_disk, scenario_chaos, 2},
 };
 
 const struct scenario *scenario_at(unsigned i)
@@ -99,6 +183,11 @@ const struct scenario *scenario_at(unsigned i)
 
 void cast_make(struct cast *cast, struct world *w, unsigned n)
 {
+    cast_make_at(cast, w, n, false);
+}
+
+void cast_make_at(struct cast *cast, struct world *w, unsigned n, bool mixed)
+{
     char address[OH_ADDR_TEXT_MAX], user[16];
 
     memset(cast, 0, sizeof *cast);
@@ -108,7 +197,8 @@ void cast_make(struct cast *cast, struct world *w, unsigned n)
     network_closed(w, true);
     for (unsigned i = 0; i < n; i++) {
         snprintf(user, sizeof user, "u%u", i);
-        snprintf(address, sizeof address, "192.0.2.%u:5060", 10 + i);
+        snprintf(address, sizeof address,
+                 mixed && i % 2 ? "[2001:db8::%u]:5060" : "192.0.2.%u:5060", 10 + i);
         snprintf(cast->uris[i], sizeof cast->uris[i], "sip:u%u@" WORLD_DOMAIN, i);
         server_account(w, user, "secret", 0);
         cast->phones[i] = phone_new(w, address, user, "secret");

@@ -42,6 +42,19 @@ void scenario_full(struct world *w, void *arg);
 void scenario_memory(struct world *w, void *arg);
 void scenario_flood(struct world *w, void *arg);
 void scenario_hostile(struct world *w, void *arg);
+void scenario_fork_late(struct world *w, void *arg);
+void scenario_dialogs(struct world *w, void *arg);
+void scenario_dialogs_lossy(struct world *w, void *arg);
+void scenario_ipv6(struct world *w, void *arg);
+void scenario_late(struct world *w, void *arg);
+void scenario_corrupt(struct world *w, void *arg);
+void scenario_breaks(struct world *w, void *arg);
+void scenario_revival(struct world *w, void *arg);
+void scenario_workers(struct world *w, void *arg);
+void scenario_disk(struct world *w, void *arg);
+void scenario_policy(struct world *w, void *arg);
+void scenario_chaos(struct world *w, void *arg);
+void scenario_loops(struct world *w, void *arg);
 
 #define SCENARIO_PHONES 40
 
@@ -56,6 +69,9 @@ struct cast {
 /* n phones u0, u1 ... at 192.0.2.10 and up with accounts; none is registered yet. */
 void cast_make(struct cast *cast, struct world *w, unsigned n);
 
+/* Likewise; mixed: every other one has an IPv6 address. */
+void cast_make_at(struct cast *cast, struct world *w, unsigned n, bool mixed);
+
 /* Registers all of them, each within the first second, and waits until they are. */
 void cast_register(struct cast *cast);
 
@@ -63,6 +79,10 @@ void cast_register(struct cast *cast);
  * reordering. */
 void scenario_network(struct world *w);
 void scenario_bad_network(struct world *w, unsigned loss);
+
+/* Calls, and other requests, between all of the cast, begun over some seconds. */
+void scenario_call_about(struct cast *cast, unsigned calls);
+void scenario_ask_about(struct cast *cast, unsigned n);
 
 /* A number from low to high, both included. */
 uint32_t scenario_between(struct world *w, uint32_t low, uint32_t high);

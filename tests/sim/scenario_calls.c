@@ -30,7 +30,7 @@ static struct phone_plan some_plan(struct world *w)
 }
 
 /* Calls between all, begun over some seconds. */
-static void call_about(struct cast *cast, unsigned calls)
+void scenario_call_about(struct cast *cast, unsigned calls)
 {
     struct world *w = cast->world;
 
@@ -64,7 +64,7 @@ void scenario_calls(struct world *w, void *arg)
     cast.strict = true;
     scenario_network(w);
     cast_register(&cast);
-    call_about(&cast, 20);
+    scenario_call_about(&cast, 20);
     check_silence(&cast);
     scenario_end(&cast);
 }
@@ -78,7 +78,7 @@ void scenario_calls_lossy(struct world *w, void *arg)
     scenario_network(w);
     cast_register(&cast);
     scenario_bad_network(w, scenario_between(w, 1, 30));
-    call_about(&cast, 12);
+    scenario_call_about(&cast, 12);
     scenario_end(&cast);
 }
 
@@ -94,7 +94,7 @@ void scenario_calls_streams(struct world *w, void *arg)
         if (i % 3 != 2)
             peer_connect(phone_peer(cast.phones[i]));
     cast_register(&cast);
-    call_about(&cast, 8);
+    scenario_call_about(&cast, 8);
     check_silence(&cast);
     scenario_end(&cast);
 }
@@ -165,7 +165,7 @@ void scenario_cancel_lossy(struct world *w, void *arg)
 
 /* ---- other requests ---- */
 
-static void ask_about(struct cast *cast, unsigned n)
+void scenario_ask_about(struct cast *cast, unsigned n)
 {
     struct world *w = cast->world;
     static const char *methods[] = {"MESSAGE", "OPTIONS", "INFO", "SUBSCRIBE", "PING"};
@@ -199,6 +199,6 @@ void scenario_requests(struct world *w, void *arg)
     cast.strict = world_chance(w, 50);
     if (!cast.strict)
         scenario_bad_network(w, scenario_between(w, 1, 30));
-    ask_about(&cast, 25);
+    scenario_ask_about(&cast, 25);
     scenario_end(&cast);
 }

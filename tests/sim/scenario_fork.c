@@ -58,11 +58,15 @@ static void check_talking(struct cast *cast, unsigned before_end)
     CHECK_SAY(cast->world, talking == before_end, "%u phones talk, not %u", talking, before_end);
 }
 
-static void story(struct world *w, bool serial)
+static void story(struct world *w, bool serial, const struct network_faults *faults)
 {
     struct cast cast;
 
     make(&cast, w, scenario_between(w, 2, FORKS_MAX), serial);
+    if (faults) {
+        cast.strict = false;
+        network_faults(w, faults);
+    }
     for (unsigned i = 0; i < 5; i++) {
         struct phone_plan plan = {.hangup_ms = 3000};
 
@@ -75,20 +79,32 @@ static void story(struct world *w, bool serial)
         world_run(w, scenario_between(w, 10000, 200000));
     }
     world_run(w, 150000);
-    check_talking(&cast, 0);
+    if (!faults)
+        check_talking(&cast, 0);
     scenario_end(&cast);
 }
 
 void scenario_fork(struct world *w, void *arg)
 {
     (void)arg;
-    story(w, false);
+    story(w, false, NULL);
 }
 
 void scenario_fork_serial(struct world *w, void *arg)
 {
     (void)arg;
-    story(w, true);
+    story(w, true, NULL);
+}
+
+void scenario_fork_late(struct world *w, void *arg)
+{
+    struct network_faults faults = {
+        .repeat = 10, .late_max = 100000, .delay_min = 1, .delay_max = 200};
+
+    (void)arg;
+    faults.loss = scenario_between(w, 0, 30);
+    faults.late = scenario_between(w, 0, 20);
+    story(w, world_chance(w, 30), &faults);
 }
 
 void scenario_both_answer(struct world *w, void *arg)

@@ -244,8 +244,8 @@ void scenario_memory(struct world *w, void *arg)
 
 /* ---- much at once ---- */
 
-/* What the server may keep of a peak: a shard's cache of blocks, and its ring. */
-#define KEPT_MAX (3u * 1024 * 1024 / 2)
+/* What a shard may keep of a peak: two caches of blocks (1 MiB and 512 KiB), its rings. */
+#define KEPT_MAX ((1024u + 512 + 128) * 1024)
 
 enum { FLOOD = 2000 };
 

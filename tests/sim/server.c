@@ -1,8 +1,6 @@
 /*
- * The server: what host/worker.c does with one thread per core, done here with
- * one journal and no threads. Messages are found their shard, streams are
- * framed, a shard's outputs are taken at once, and durable replies wait for
- * the commit at the end of the step.
+ * The server: what a host makes at its start and loses when it is killed, and
+ * what tests ask of it. How messages run through it is in pump.c.
  */
 #include "parts.h"
 
@@ -90,7 +88,23 @@ static void shards_new(struct world *w)
         options.shard = (uint8_t)i;
         oh__rng_bytes(&w->rng, options.seed, sizeof options.seed);
         must(oh__serve_new(&options, w->now, &s->shards[i]) == OH_OK, "a shard could not be made");
-        s->wake[i] = oh__serve_deadline(s->shards[i]);
+        s->workers[0].wake[i] = oh__serve_deadline(s->shards[i]);
+    }
+}
+
+static void workers_new(struct world *w)
+{
+    struct server *s = &w->server;
+
+    for (unsigned i = 0; i < s->workers_n; i++) {
+        struct worker *k = &s->workers[i];
+
+        k->index = i;
+        k->busy_until = k->adopt_at = 0;
+        k->env.settings = s->env.settings;
+        k->env.policy = s->env.policy;
+        for (unsigned j = 0; j < WORLD_SHARDS; j++)
+            k->wake[j] = OH_NEVER;
     }
 }
 
@@ -110,18 +124,18 @@ void server_start(struct world *w)
     s->env.settings = o->settings ? o->settings : s->own_settings;
     s->env.policy = o->policy;
     s->env.hasher = o->hasher ? o->hasher : &s->hasher;
-    journal_init(&s->journal, w);
-    if (o->journal)
-        s->env.journal = (struct oh__journal *)(void *)&s->journal;
+    s->workers_n = o->workers ? o->workers : 1;
+    must(s->workers_n <= WORLD_WORKERS, "there are too many workers");
+    for (unsigned i = 0; i < s->workers_n; i++) {
+        journal_init(&s->workers[i].journal, w);
+        if (o->journal)
+            s->workers[i].env.journal = (struct oh__journal *)(void *)&s->workers[i].journal;
+    }
     tables_new(w);
+    workers_new(w);
     shards_new(w);
-}
-
-static void drop_held(struct server *s)
-{
-    for (unsigned i = 0; i < s->held_n; i++)
-        free(s->held[i].bytes);
-    s->held_n = 0;
+    if (o->disk)
+        disk_start(w);
 }
 
 /* Ends all that a process has in memory. */
@@ -129,7 +143,8 @@ static void end(struct world *w)
 {
     struct server *s = &w->server;
 
-    drop_held(s);
+    for (unsigned i = 0; i < s->workers_n; i++)
+        server_drop_held(&s->workers[i]);
     for (unsigned i = 0; i < s->shards_n; i++) {
         oh__serve_free(s->shards[i]);
         s->shards[i] = NULL;
@@ -147,18 +162,21 @@ void server_stop(struct world *w)
     struct server *s = &w->server;
 
     test_heap_fail(&s->heap, 0);
+    disk_stop(w);
     end(w);
-    free(s->held);
+    for (unsigned i = 0; i < s->workers_n; i++) {
+        free(s->workers[i].held);
+        journal_done(&s->workers[i].journal);
+    }
     free(s->own_settings);
-    journal_done(&s->journal);
 }
 
-static void restore_bindings(struct world *w)
+static void restore_bindings(struct world *w, const struct journal *journal)
 {
     struct server *s = &w->server;
 
-    for (unsigned i = 0; i < s->journal.committed_n; i++) {
-        const struct journal_record *r = &s->journal.committed[i];
+    for (unsigned i = 0; i < journal->committed_n; i++) {
+        const struct journal_record *r = &journal->committed[i];
         int err = oh__location_restore(s->shared.location, oh_span(r->aor, r->aor_n), r->version,
                                        oh_span(r->record, r->record_n), world_wall(w));
 
@@ -174,206 +192,31 @@ void server_restart(struct world *w)
     world_note(w, "the server is killed and starts again");
     /* Whoever cannot start for want of memory is another matter than one who runs. */
     test_heap_fail(&s->heap, 0);
-    journal_forget(&s->journal);
+    for (unsigned i = 0; i < s->workers_n; i++) {
+        struct worker *k = &s->workers[i];
+
+        /* Killed while it waited for its disk: what it had written may be there or not. */
+        if (k->busy_until && world_chance(w, 50))
+            (void)oh__journal_commit(k->env.journal);
+        journal_forget(&k->journal);
+    }
+    if (w->options.disk)
+        disk_kill(w);
     end(w);
     network_server_died(w);
     s->life++;
     s->env.now = w->now;
     s->env.wall = world_wall(w);
     tables_new(w);
+    workers_new(w);
     shards_new(w);
     for (const struct account_copy *a = s->accounts; a; a = a->next)
         CHECK(w, oh__accounts_put(s->shared.accounts, &a->row) == OH_OK);
-    if (s->env.journal)
-        restore_bindings(w);
+    if (w->options.disk)
+        disk_restart(w);
+    for (unsigned i = 0; i < s->workers_n; i++)
+        restore_bindings(w, &s->workers[i].journal);
     invariants_restarted(w->invariants);
-}
-
-/* ---- pumping ---- */
-
-static void hold(struct server *s, const struct oh__serve_output *out)
-{
-    struct held_send *h;
-
-    if (s->held_n == s->held_cap) {
-        s->held_cap = s->held_cap * 2 + 16;
-        s->held = world_grow(s->held, s->held_cap * sizeof *s->held);
-    }
-    h = &s->held[s->held_n++];
-    *h = (struct held_send){out->flow, out->ticket, world_grow(NULL, out->bytes.n), out->bytes.n};
-    memcpy(h->bytes, out->bytes.p, out->bytes.n);
-}
-
-static void send_now(struct world *w, const struct oh_flow *flow, struct oh_span bytes,
-                     uint64_t ticket)
-{
-    invariants_sent(w->invariants, flow, bytes);
-    network_from_server(w, flow, bytes, ticket);
-}
-
-/* Takes all that a shard has to say, and looks whether it is well. */
-static void leave(struct world *w, unsigned shard)
-{
-    struct server *s = &w->server;
-    struct oh__serve_output out;
-
-    while (oh__serve_take(s->shards[shard], &out)) {
-        switch (out.kind) {
-        case OH__SERVE_SEND:
-            invariants_taken(w->invariants, &out.flow, out.bytes);
-            if (out.durable && s->journal.pending_n)
-                hold(s, &out);
-            else
-                send_now(w, &out.flow, out.bytes, out.ticket);
-            break;
-        case OH__SERVE_RESOLVE: network_resolve(w, out.host, out.ticket); break;
-        case OH__SERVE_KEEP: break;
-        }
-    }
-    s->wake[shard] = oh__serve_deadline(s->shards[shard]);
-    if (w->check_every == 0 || ++w->checks % w->check_every == 0)
-        oh__serve_check(s->shards[shard]);
-}
-
-static struct oh__serve *enter(struct world *w, unsigned shard)
-{
-    w->server.env.now = w->now;
-    w->server.env.wall = world_wall(w);
-    return w->server.shards[shard];
-}
-
-static void run_message(struct world *w, const struct oh_flow *flow, int parsed,
-                        const struct oh_fault *fault)
-{
-    struct server *s = &w->server;
-    int shard = oh__serve_shard_of(&s->shared, &s->msg, s->shards_n);
-
-    invariants_received(w->invariants, flow, &s->msg, parsed);
-    if (shard < 0)
-        return;
-    oh__serve_input(enter(w, (unsigned)shard), &s->env, flow, &s->msg, parsed, fault);
-    leave(w, (unsigned)shard);
-}
-
-void server_datagram(struct world *w, const struct oh_flow *flow, struct oh_span bytes)
-{
-    struct server *s = &w->server;
-    struct oh_fault fault = {0};
-    size_t used;
-    int parsed = oh_msg_parse(bytes, OH_MSG_DATAGRAM, &s->env.settings->limits, &s->msg, &used,
-                              &fault);
-
-    if (parsed != OH_E_ABSENT)
-        run_message(w, flow, parsed, &fault);
-}
-
-/* Drops CRLFs between messages; two in a row are a ping (RFC 5626 4.4.1). */
-static void skip_blanks(struct world *w, struct conn *c, size_t *at)
-{
-    const struct world_text *t = &c->to_server;
-
-    for (unsigned n = 1; t->n - *at >= 2 && memcmp(t->p + *at, "\r\n", 2) == 0; n++) {
-        *at += 2;
-        if (n % 2 == 0)
-            network_from_server(w, &c->flow, OH_LIT("\r\n"), 0);
-    }
-}
-
-/* Frames one message at *at and runs it; false when there is none, or the stream is spoilt. */
-static bool run_framed(struct world *w, struct conn *c, size_t *at)
-{
-    struct server *s = &w->server;
-    struct oh_msg_limits limits = s->env.settings->limits;
-    struct oh_fault fault = {0};
-    struct oh_span bytes;
-    size_t used = 0;
-    int parsed;
-
-    skip_blanks(w, c, at);
-    bytes = oh_span(c->to_server.p + *at, c->to_server.n - *at);
-    if (bytes.n == 0 || (bytes.n == 1 && bytes.p[0] == '\r'))
-        return false;
-    limits.message = s->env.settings->stream_message_max;
-    parsed = oh_msg_parse(bytes, OH_MSG_STREAM, &limits, &s->msg, &used, &fault);
-    if (parsed == OH_E_INCOMPLETE)
-        return false;
-    *at += used;
-    run_message(w, &c->flow, parsed, &fault);
-    if (parsed == OH_OK)
-        return true;
-    /* Nobody knows where the next message begins. */
-    network_close(w, c, true);
-    server_closed(w, &c->flow);
-    return false;
-}
-
-void server_stream(struct world *w, struct conn *c)
-{
-    size_t at = 0;
-
-    while (c->open && run_framed(w, c, &at))
-        ;
-    if (at) {
-        memmove(c->to_server.p, c->to_server.p + at, c->to_server.n - at);
-        c->to_server.n -= at;
-    }
-}
-
-void server_closed(struct world *w, const struct oh_flow *flow)
-{
-    struct server *s = &w->server;
-
-    oh__location_flow_closed(s->shared.location, flow->id);
-    for (unsigned i = 0; i < s->shards_n; i++) {
-        oh__serve_flow_closed(enter(w, i), &s->env, flow);
-        leave(w, i);
-    }
-}
-
-void server_answer(struct world *w, const struct event *e)
-{
-    struct oh__serve_answer answer = {e->ticket, e->result, e->addrs_n, e->addrs};
-    unsigned shard = oh__serve_ticket_shard(e->ticket);
-
-    CHECK(w, shard < w->server.shards_n);
-    oh__serve_answer(enter(w, shard), &w->server.env, &answer);
-    leave(w, shard);
-}
-
-uint64_t server_deadline(const struct world *w)
-{
-    uint64_t at = OH_NEVER;
-
-    for (unsigned i = 0; i < w->server.shards_n; i++)
-        at = w->server.wake[i] < at ? w->server.wake[i] : at;
-    return at;
-}
-
-void server_expire(struct world *w)
-{
-    for (unsigned i = 0; i < w->server.shards_n; i++) {
-        if (w->server.wake[i] > w->now)
-            continue;
-        oh__serve_expire(enter(w, i), &w->server.env, 512);
-        leave(w, i);
-    }
-}
-
-void server_commit(struct world *w)
-{
-    struct server *s = &w->server;
-
-    if (s->env.journal && oh__journal_pending(s->env.journal) &&
-        oh__journal_commit(s->env.journal) != OH_OK) {
-        drop_held(s);
-        return;
-    }
-    for (unsigned i = 0; i < s->held_n; i++) {
-        struct held_send *h = &s->held[i];
-
-        send_now(w, &h->flow, oh_span(h->bytes, h->n), h->ticket);
-    }
-    drop_held(s);
 }
 
 /* ---- what tests ask of it ---- */
@@ -387,6 +230,9 @@ void server_reload(struct world *w, const struct oh__settings *settings)
 {
     world_note(w, "the server has new settings");
     w->server.env.settings = settings;
+    /* Of several workers each comes to it when it has finished what it does. */
+    for (unsigned i = 1; i < w->server.workers_n; i++)
+        w->server.workers[i].adopt_at = w->now + world_random(w, 500) * WORLD_MS;
 }
 
 void server_policy(struct world *w, const struct oh__policy *policy)
@@ -448,40 +294,34 @@ void server_account(struct world *w, const char *user, const char *password, uin
 
 void server_journal_faults(struct world *w, unsigned append, unsigned commit)
 {
-    w->server.journal.append_faults = append;
-    w->server.journal.commit_faults = commit;
+    for (unsigned i = 0; i < w->server.workers_n; i++) {
+        w->server.workers[i].journal.append_faults = append;
+        w->server.workers[i].journal.commit_faults = commit;
+    }
+}
+
+void server_slow_commits(struct world *w, unsigned percent, unsigned ms)
+{
+    w->server.slow_percent = ms ? percent : 0;
+    w->server.slow_ms = ms;
 }
 
 unsigned server_journal_records(const struct world *w)
 {
-    return w->server.journal.committed_n;
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < w->server.workers_n; i++)
+        n += w->server.workers[i].journal.committed_n;
+    return n;
 }
 
 unsigned server_journal_commits(const struct world *w)
 {
-    return w->server.journal.commits;
-}
+    unsigned n = 0;
 
-void server_ping_all(struct world *w)
-{
-    struct server *s = &w->server;
-    struct oh__location_cursor cursor = {0};
-    struct oh__binding_list list;
-    struct oh_arena arena;
-    struct oh_span aor;
-    uint64_t version;
-    unsigned shard = 0;
-
-    oh_arena_init(&arena, oh_alloc_default(), 1 << 20);
-    while (oh__location_next(s->shared.location, &cursor, &arena, &aor, &version, &list) == OH_OK) {
-        for (unsigned i = 0; i < list.n; i++) {
-            shard = (shard + 1) % s->shards_n;
-            oh__serve_ping(enter(w, shard), &s->env, aor, &list.v[i]);
-            leave(w, shard);
-        }
-        oh_arena_reset(&arena);
-    }
-    oh_arena_done(&arena);
+    for (unsigned i = 0; i < w->server.workers_n; i++)
+        n += w->server.workers[i].journal.commits;
+    return n;
 }
 
 unsigned server_sweep(struct world *w)

@@ -29,7 +29,7 @@ void server_account_row(struct world *w, const struct oh__account_row *row);
 /*
  * kill -9 and start: transactions, contexts, streams, nonce windows and what was journalled but
  * not committed are gone; secrets, accounts and committed bindings are back (bindings only with
- * options.journal). Stream peers learn that their connection ended.
+ * options.journal or options.disk). Stream peers learn that their connection ended.
  */
 void server_restart(struct world *w);
 
@@ -38,6 +38,14 @@ void server_drain(struct world *w, bool draining);
 
 /* In percent: how often appending to the journal, and committing it, fails from now on. */
 void server_journal_faults(struct world *w, unsigned append, unsigned commit);
+
+/* In percent: how often a commit takes its time, up to so many ms, in which its worker does nothing
+ * else. */
+void server_slow_commits(struct world *w, unsigned percent, unsigned ms);
+
+/* With options.disk: in percent, how often a write, rename or sync fails; and whether no more can
+ * be allocated. */
+void server_disk_faults(struct world *w, unsigned writes, bool full);
 
 /* How many records are committed so far, and how many commits there were. */
 unsigned server_journal_records(const struct world *w);

@@ -1,14 +1,18 @@
 /*
  * The simulator: every scenario with many seeds.
  *
- *   sim                          40 seeds of each scenario
+ *   sim                          a few seeds of each scenario, some of them twice
  *   sim --seeds 1-1000           other seeds
+ *   sim --until 1000000          seed after seed of all scenarios, until there were so many
+ *                                transactions
+ *   sim --forever [--seeds N-M]  seed after seed until it is stopped, from N on
  *   sim --scenario cancel        only this one
  *   sim --seed 17 --scenario cancel -v   one run with its ladder; -v -v: whole messages
  *   sim --list                   what there is
  *
- * Prints "ok FAMILY seeds A-B" or "not ok FAMILY seed N: why". The same seed
- * gives the same run, to the byte. Exit status 1 when anything failed.
+ * Prints "ok FAMILY seeds A-B" or "not ok FAMILY seed N: why", and in the end
+ * how much that was. The same seed gives the same run, to the byte; that this
+ * is so is tested, too. Exit status 1 when anything failed.
  */
 #include "scenario.h"
 
@@ -16,6 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #if defined(__SANITIZE_ADDRESS__)
 #include <sanitizer/common_interface_defs.h>
@@ -27,14 +32,27 @@
 #endif
 #endif
 
-#define SEEDS_DEFAULT 40
+#define SEEDS_DEFAULT 14
+#define TWICE         2 /* seeds of each scenario that are run again, to compare */
 #define LADDER_TAIL   6000
+#define FAILED_MAX    3 /* of one scenario, then it is left alone */
+#define FAMILIES_MAX  64
 
 struct job {
     uint64_t first, last;
+    uint64_t until; /* transactions; 0 = the seeds are all */
+    bool forever;
     const char *only;
     unsigned verbose;
 };
+
+/* What was done so far. */
+struct tally {
+    uint64_t transactions, worlds, failures;
+    unsigned failed[FAMILIES_MAX];
+};
+
+static const char *program;
 
 /* What runs now, for whoever ends the program without asking. */
 static const struct scenario *current;
@@ -67,13 +85,56 @@ static void listen_for_the_end(void)
 #endif
 }
 
-/* Runs one world; true when all was well. */
-static bool run(const struct scenario *scenario, uint64_t seed, unsigned verbose)
+/* ---- one world ---- */
+
+/* Runs it; true when all was well. *trace gets the hash of what happened. */
+static bool run_once(const struct scenario *scenario, struct world_options *options,
+                     struct tally *tally, uint64_t *trace)
+{
+    const char *why, *ladder;
+    struct world *w = world_new(options);
+
+    why = world_try(w, scenario->run, NULL);
+    *trace = world_trace(w);
+    if (options->quiet)
+        tally->transactions += world_transactions(w);
+    /* The first run kept no ladder: the second one has it. */
+    if (why && !options->quiet) {
+        ladder = world_ladder(w);
+        if (!options->verbose && strlen(ladder) > LADDER_TAIL)
+            ladder += strlen(ladder) - LADDER_TAIL;
+        if (!options->verbose)
+            printf("%s\n", ladder);
+        printf("not ok %s seed %llu: %s\n", scenario->name, (unsigned long long)options->seed, why);
+        printf("  (%s --seed %llu --scenario %s -v)\n", program, (unsigned long long)options->seed,
+               scenario->name);
+        fflush(stdout);
+    }
+    bool well = why == NULL;
+
+    world_free(w);
+    return well;
+}
+
+/* What a scenario leaves open is different from seed to seed. */
+static void vary(struct world_options *options)
+{
+    static const unsigned shards[] = {4, 1, 16, 64};
+
+    if (!options->shards)
+        options->shards = shards[options->seed % 4];
+    if (!options->workers)
+        options->workers = 1 + options->seed / 4 % 2;
+}
+
+/* A seed of a scenario; again with its ladder when it fails, or to see whether it is the same. */
+static bool run(const struct scenario *scenario, uint64_t seed, const struct job *job,
+                struct tally *tally)
 {
     struct oh__settings *settings = malloc(sizeof *settings);
-    struct world_options options = {.seed = seed, .settings = settings, .verbose = verbose};
-    const char *why, *ladder;
-    struct world *w;
+    struct world_options options = {.seed = seed, .settings = settings, .verbose = job->verbose};
+    uint64_t first = 0, second = 0;
+    bool well;
 
     if (!settings)
         abort();
@@ -82,39 +143,90 @@ static bool run(const struct scenario *scenario, uint64_t seed, unsigned verbose
     world_settings_default(settings);
     if (scenario->prepare)
         scenario->prepare(settings, &options);
-    w = world_new(&options);
-    why = world_try(w, scenario->run, NULL);
-    if (why) {
-        ladder = world_ladder(w);
-        if (!verbose && strlen(ladder) > LADDER_TAIL)
-            ladder += strlen(ladder) - LADDER_TAIL;
-        printf("not ok %s seed %llu: %s\n", scenario->name, (unsigned long long)seed, why);
-        if (!verbose)
-            printf("%s\n  (sim --seed %llu --scenario %s -v)\n", ladder, (unsigned long long)seed,
-                   scenario->name);
-        fflush(stdout);
+    vary(&options);
+    options.quiet = !job->verbose;
+    well = run_once(scenario, &options, tally, &first);
+    tally->worlds++;
+    if (options.quiet && (!well || seed < job->first + TWICE)) {
+        options.quiet = false;
+        if (run_once(scenario, &options, tally, &second) != well || first != second) {
+            printf("not ok %s seed %llu: it does not run the same way twice\n", scenario->name,
+                   (unsigned long long)seed);
+            well = false;
+        }
     }
-    bool well = why == NULL;
-
-    world_free(w);
     free(settings);
     current = NULL;
+    tally->failures += !well;
     return well;
 }
 
-static bool run_family(const struct scenario *scenario, const struct job *job)
+/* ---- many worlds ---- */
+
+static bool wanted(const struct job *job, const struct scenario *scenario)
+{
+    return !job->only || strcmp(job->only, scenario->name) == 0;
+}
+
+static void run_family(const struct scenario *scenario, const struct job *job, struct tally *tally)
 {
     unsigned failed = 0;
 
-    for (uint64_t seed = job->first; seed <= job->last && failed < 3; seed++)
+    for (uint64_t seed = job->first; seed <= job->last && failed < FAILED_MAX; seed++)
         if (job->first == job->last || seed % scenario->every == 0)
-            failed += !run(scenario, seed, job->verbose);
-    if (failed)
-        return false;
-    printf("ok %s seeds %llu-%llu\n", scenario->name, (unsigned long long)job->first,
-           (unsigned long long)job->last);
+            failed += !run(scenario, seed, job, tally);
+    if (failed == 0)
+        printf("ok %s seeds %llu-%llu\n", scenario->name, (unsigned long long)job->first,
+               (unsigned long long)job->last);
     fflush(stdout);
-    return true;
+}
+
+/* 1234567 as "1,234,567". */
+static const char *grouped(uint64_t n, char out[32])
+{
+    char digits[24];
+    int len = snprintf(digits, sizeof digits, "%llu", (unsigned long long)n), at = 0;
+
+    for (int i = 0; i < len; i++) {
+        if (i && (len - i) % 3 == 0)
+            out[at++] = ',';
+        out[at++] = digits[i];
+    }
+    out[at] = 0;
+    return out;
+}
+
+/* One seed of every scenario after the other, so that a run may be stopped at any time. */
+static void run_on(const struct job *job, struct tally *tally)
+{
+    uint64_t seed = job->first;
+    char number[32];
+
+    for (; job->forever || tally->transactions < job->until; seed++) {
+        for (unsigned i = 0; scenario_at(i) && i < FAMILIES_MAX; i++) {
+            const struct scenario *scenario = scenario_at(i);
+
+            if (wanted(job, scenario) && seed % scenario->every == 0 &&
+                tally->failed[i] < FAILED_MAX)
+                tally->failed[i] += !run(scenario, seed, job, tally);
+        }
+        if ((seed - job->first) % 50 == 49) {
+            printf("seed %llu: %s transactions, %llu failures\n", (unsigned long long)seed,
+                   grouped(tally->transactions, number), (unsigned long long)tally->failures);
+            fflush(stdout);
+        }
+    }
+    printf("seeds %llu-%llu of each scenario\n", (unsigned long long)job->first,
+           (unsigned long long)seed - 1);
+}
+
+static void report(const struct tally *tally, time_t begun)
+{
+    char transactions[32], worlds[32];
+
+    printf("%s transactions, %s seeds, %llu failures, %.0f seconds\n",
+           grouped(tally->transactions, transactions), grouped(tally->worlds, worlds),
+           (unsigned long long)tally->failures, difftime(time(NULL), begun));
 }
 
 static void list(void)
@@ -125,7 +237,8 @@ static void list(void)
 
 static int usage(void)
 {
-    fprintf(stderr, "usage: sim [--list] [--seed N | --seeds A-B] [--scenario NAME] [-v]\n");
+    fprintf(stderr, "usage: sim [--list] [--seed N | --seeds A-B] [--until TRANSACTIONS | "
+                    "--forever] [--scenario NAME] [-v]\n");
     return 2;
 }
 
@@ -140,35 +253,63 @@ static bool read_seeds(const char *text, struct job *job)
     return *end == 0 && end != text && job->last >= job->first;
 }
 
+/* Reads one option; 0: it is none; else how many arguments it is. */
+static int read_option(const char *name, const char *value, struct job *job)
+{
+    if (strcmp(name, "-v") == 0) {
+        job->verbose++;
+        return 1;
+    }
+    if (strcmp(name, "--forever") == 0) {
+        job->forever = true;
+        return 1;
+    }
+    if (value && (strcmp(name, "--seed") == 0 || strcmp(name, "--seeds") == 0))
+        return read_seeds(value, job) ? 2 : 0;
+    if (value && strcmp(name, "--until") == 0) {
+        job->until = strtoull(value, NULL, 10);
+        return job->until ? 2 : 0;
+    }
+    if (value && strcmp(name, "--scenario") == 0) {
+        job->only = value;
+        return 2;
+    }
+    return 0;
+}
+
+static bool knows(const char *name)
+{
+    for (unsigned i = 0; scenario_at(i); i++)
+        if (!name || strcmp(name, scenario_at(i)->name) == 0)
+            return true;
+    return false;
+}
+
 int main(int argc, char **argv)
 {
     struct job job = {.first = 1, .last = SEEDS_DEFAULT};
-    bool well = true, any = false;
+    struct tally tally = {0};
+    time_t begun = time(NULL);
 
-    for (int i = 1; i < argc; i++) {
-        const char *value = i + 1 < argc ? argv[i + 1] : NULL;
-
+    program = argv[0];
+    for (int i = 1, n; i < argc; i += n) {
         if (strcmp(argv[i], "--list") == 0) {
             list();
             return 0;
         }
-        if (strcmp(argv[i], "-v") == 0) {
-            job.verbose++;
-        } else if (value && strncmp(argv[i], "--seed", 6) == 0 && read_seeds(value, &job)) {
-            i++;
-        } else if (value && strcmp(argv[i], "--scenario") == 0) {
-            job.only = value;
-            i++;
-        } else {
+        n = read_option(argv[i], i + 1 < argc ? argv[i + 1] : NULL, &job);
+        if (n == 0)
             return usage();
-        }
     }
+    if (!knows(job.only))
+        return usage();
     listen_for_the_end();
-    for (unsigned i = 0; scenario_at(i); i++) {
-        if (job.only && strcmp(job.only, scenario_at(i)->name) != 0)
-            continue;
-        any = true;
-        well &= run_family(scenario_at(i), &job);
-    }
-    return !any ? usage() : well ? 0 : 1;
+    if (job.until || job.forever)
+        run_on(&job, &tally);
+    else
+        for (unsigned i = 0; scenario_at(i); i++)
+            if (wanted(&job, scenario_at(i)))
+                run_family(scenario_at(i), &job, &tally);
+    report(&tally, begun);
+    return tally.failures ? 1 : 0;
 }

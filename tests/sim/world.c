@@ -100,10 +100,26 @@ struct world *world_new(const struct world_options *options)
     return w;
 }
 
+struct deferred {
+    void (*end)(void *arg);
+    void *arg;
+    struct deferred *next;
+};
+
+void world_defer(struct world *w, void (*end)(void *arg), void *arg)
+{
+    struct deferred *d = world_keep(w, sizeof *d);
+
+    *d = (struct deferred){end, arg, w->deferred};
+    w->deferred = d;
+}
+
 void world_free(struct world *w)
 {
     peers_done(w);
     server_stop(w);
+    for (struct deferred *d = w->deferred; d; d = d->next)
+        d->end(d->arg);
     network_done(w);
     invariants_free(w->invariants);
     for (struct kept *k = w->kept, *next; k; k = next) {
@@ -178,6 +194,8 @@ static uint64_t next_moment(const struct world *w)
 /* Everything that happens now. */
 static void step(struct world *w)
 {
+    server_commits_due(w);
+    disk_maintain(w);
     while (network_step(w))
         ;
     server_expire(w);
@@ -223,6 +241,21 @@ void world_finish(struct world *w)
      * absorb retransmissions. */
     world_run(w, (timer_c < 200000 ? 200000 : timer_c) + 100000);
     invariants_end(w->invariants);
+}
+
+uint64_t world_transactions(const struct world *w)
+{
+    return invariants_transactions(w->invariants);
+}
+
+unsigned world_branches_peak(const struct world *w)
+{
+    return invariants_peak(w->invariants);
+}
+
+uint64_t world_trace(const struct world *w)
+{
+    return w->trace;
 }
 
 /* ---- notes ---- */

@@ -46,8 +46,9 @@
 
 struct world;
 
-#define WORLD_SERVER "192.0.2.1:5060" /* UDP and TCP, unless settings say otherwise */
-#define WORLD_DOMAIN "example.test"
+#define WORLD_SERVER  "192.0.2.1:5060"     /* UDP and TCP, unless settings say otherwise */
+#define WORLD_SERVER6 "[2001:db8::1]:5060" /* of those who have added listeners for it */
+#define WORLD_DOMAIN  "example.test"
 
 /* Zero means default. */
 struct world_options {
@@ -60,7 +61,10 @@ struct world_options {
     /* Per shard; 4,096 and 16,384. */
     uint32_t transactions_max, completed_max;
     uint32_t nonces_max; /* 1,024 */
+    unsigned workers;    /* that share the shards; 1 */
     bool journal;        /* bindings are journalled and survive server_restart */
+    bool disk;           /* likewise, by the real store in a directory of its own */
+    bool quiet;          /* no ladder: nobody will look at it */
     unsigned verbose;    /* 1: the ladder goes to stderr as it grows; 2: whole messages too */
 };
 
@@ -120,6 +124,13 @@ uint64_t world_random(struct world *w, uint64_t n);
 
 /* True in `percent` of 100 calls. */
 bool world_chance(struct world *w, unsigned percent);
+
+/* Transactions of the server so far (model.h), and a hash of all messages with their times. */
+uint64_t world_transactions(const struct world *w);
+uint64_t world_trace(const struct world *w);
+
+/* How many branches of the server were without a final response at once, at most. */
+unsigned world_branches_peak(const struct world *w);
 
 /* ---- ladder ---- */
 

@@ -540,6 +540,26 @@ static void test_bans(void **state)
     assert_string_equal(oh__json_str(ban, "address"), "192.0.2.66");
     assert_int_equal(oh__json_u64(ban, "failures", 0), 4);
     assert_in_range(oh__json_u64(ban, "seconds_left", 0), 290, 300);
+    assert_null(json_object_get(ban, "account"));
+    json_decref(reply);
+    assert_int_equal(oh_addr_parse(OH_LIT("192.0.2.68"), &bad), OH_OK);
+    for (unsigned i = 0; i < 4; i++) {
+        oh__guard_guess(w->host.shared.guard, oh__clock_now(), &bad, OH_LIT("102@example.test"),
+                        &(struct oh__guard_limits){3, 60000000000, 300000000000});
+        oh__guard_guess(w->host.shared.guard, oh__clock_now(), &bad, OH_LIT(""),
+                        &(struct oh__guard_limits){3, 60000000000, 300000000000});
+    }
+    reply = run(w, "{'command':'bans-list'}");
+    assert_int_equal(json_array_size(json_object_get(reply, "bans")), 3);
+    for (unsigned i = 1; i < 3; i++) {
+        ban = json_array_get(json_object_get(reply, "bans"), i);
+        assert_string_equal(oh__json_str(ban, "address"), "192.0.2.68");
+        assert_true(strcmp(oh__json_str(ban, "account"), "102@example.test") == 0 ||
+                    strcmp(oh__json_str(ban, "account"), "others") == 0);
+    }
+    json_decref(reply);
+    reply = run(w, "{'command':'bans-clear','address':'192.0.2.68'}");
+    assert_int_equal(json_integer_value(json_object_get(reply, "lifted")), 2);
     json_decref(reply);
     reply = run(w, "{'command':'bans-clear','address':'not an address'}");
     assert_int_equal(json_integer_value(json_object_get(reply, "exit")), 2);

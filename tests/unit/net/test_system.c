@@ -294,43 +294,86 @@ static void test_mail_errors(void **state)
     oh__bag_done(&bag);
 }
 
+/* The send that an error is about, when it brings back n bytes of it. */
+static bool look(struct oh__watch *w, const struct oh_addr *peer, const char *text, size_t n,
+                 uint64_t *run, uint64_t *ticket)
+{
+    struct oh_flow found;
+    bool any = oh__watch_find(w, peer, oh__watch_mark(oh_span(text, n)), run, ticket, &found);
+
+    assert_true(!any || oh_addr_eq(&found.peer, peer));
+    return any;
+}
+
 /* The datagram that failed is found among many; the oldest are forgotten; an error that tells too
  * little, as a forged one does, finds nothing. */
 static void test_watch(void **state)
 {
     struct oh__watch *w = oh__watch_new();
-    struct oh_flow flow = {.peer = kit_parse("192.0.2.1:5060")}, found;
-    uint64_t ticket;
+    struct oh_flow flow = {.peer = kit_parse("192.0.2.1:5060")};
+    uint64_t ticket, run;
     char text[400];
 
     (void)state;
     memset(text, 'x', sizeof(text));
     for (unsigned i = 1; i <= 100; i++) {
         text[0] = (char)i;
-        oh__watch_add(w, &flow, oh__watch_mark(oh_span(text, sizeof(text))), i);
+        oh__watch_add(w, &flow, oh__watch_mark(oh_span(text, sizeof(text))), 0, i);
     }
     text[0] = 50;
-    assert_true(oh__watch_find(w, &flow.peer, oh__watch_mark(oh_span(text, sizeof(text))), &ticket,
-                               &found));
+    assert_true(look(w, &flow.peer, text, sizeof(text), &run, &ticket));
     assert_int_equal(ticket, 50);
-    assert_true(oh_addr_eq(&found.peer, &flow.peer));
-    assert_false(oh__watch_find(w, &flow.peer, oh__watch_mark(oh_span(text, sizeof(text))), &ticket,
-                                &found));
+    assert_int_equal(run, 0);
+    assert_false(look(w, &flow.peer, text, sizeof(text), &run, &ticket));
     text[0] = 100;
     for (size_t n = 0; n < OH__WATCH_BYTES; n++)
-        assert_false(
-            oh__watch_find(w, &flow.peer, oh__watch_mark(oh_span(text, n)), &ticket, &found));
+        assert_false(look(w, &flow.peer, text, n, &run, &ticket));
     /* Enough of it, and all of a small one. */
-    assert_true(oh__watch_find(w, &flow.peer, oh__watch_mark(oh_span(text, OH__WATCH_BYTES)),
-                               &ticket, &found));
+    assert_true(look(w, &flow.peer, text, OH__WATCH_BYTES, &run, &ticket));
     assert_int_equal(ticket, 100);
-    oh__watch_add(w, &flow, oh__watch_mark(OH_LIT("small")), 101);
-    assert_true(oh__watch_find(w, &flow.peer, oh__watch_mark(OH_LIT("small")), &ticket, &found));
+    oh__watch_add(w, &flow, oh__watch_mark(OH_LIT("small")), 0, 101);
+    assert_true(look(w, &flow.peer, "small", 5, &run, &ticket));
     assert_int_equal(ticket, 101);
     flow.peer.port++;
-    assert_false(oh__watch_find(w, &flow.peer, oh__watch_mark(oh_span(NULL, 0)), &ticket, &found));
+    assert_false(look(w, &flow.peer, "", 0, &run, &ticket));
     oh__watch_free(w);
     oh__watch_free(NULL);
+}
+
+/* One datagram of a run leads to the others, each once, and to those of no other run. */
+static void test_watch_run(void **state)
+{
+    struct oh__watch *w = oh__watch_new();
+    struct oh_flow flow = {.peer = kit_parse("192.0.2.1:5060")}, found;
+    uint64_t ticket, run, seen = 0, first = oh__watch_run(w), second = oh__watch_run(w);
+    char text[400];
+    unsigned at = 0;
+
+    (void)state;
+    assert_true(first && second && first != second);
+    memset(text, 'x', sizeof(text));
+    for (unsigned i = 0; i < 60; i++) {
+        text[0] = (char)i;
+        oh__watch_add(w, &flow, oh__watch_mark(oh_span(text, sizeof(text))),
+                      i < 20   ? first
+                      : i < 40 ? second
+                               : 0,
+                      1 + i);
+    }
+    text[0] = 20;
+    assert_true(look(w, &flow.peer, text, sizeof(text), &run, &ticket));
+    assert_int_equal(ticket, 21);
+    assert_true(run == second);
+    while (oh__watch_next(w, run, &at, &ticket, &found)) {
+        assert_in_range(ticket, 22, 40);
+        assert_false(seen >> ticket & 1);
+        seen |= UINT64_C(1) << ticket;
+    }
+    assert_int_equal(__builtin_popcountll(seen), 19);
+    /* What left by itself leads nowhere. */
+    at = 0;
+    assert_false(oh__watch_next(w, 0, &at, &ticket, &found));
+    oh__watch_free(w);
 }
 
 int main(void)
@@ -342,6 +385,7 @@ int main(void)
         cmocka_unit_test(test_order),       cmocka_unit_test(test_wire_hostile),
         cmocka_unit_test(test_conns),       cmocka_unit_test(test_mail),
         cmocka_unit_test(test_mail_errors), cmocka_unit_test(test_watch),
+        cmocka_unit_test(test_watch_run),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

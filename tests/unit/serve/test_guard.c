@@ -2,6 +2,7 @@
 #include "harness.h"
 
 #include <pthread.h>
+#include <stdio.h>
 
 #include "serve/recent.h"
 
@@ -151,6 +152,146 @@ static void test_families(void **state)
             fail_msg("row %zu: %s and %s", i, rows[i].failing, rows[i].asked);
         oh__guard_free(g);
     }
+}
+
+static bool guess(struct oh__guard *g, uint64_t now, const char *text, const char *account)
+{
+    const struct oh__guard_limits limits = {MAX, WINDOW, BAN};
+    struct oh_addr a = harness_addr(text);
+
+    return oh__guard_guess(g, now, &a, oh_span_str(account), &limits);
+}
+
+static bool guessed(struct oh__guard *g, uint64_t now, const char *text, const char *account)
+{
+    struct oh_addr a = harness_addr(text);
+
+    return oh__guard_guessed(g, now, &a, oh_span_str(account));
+}
+
+/* Decision 13: too many guesses cost a source that one account, and nobody else anything. */
+static void test_pairs(void **state)
+{
+    struct oh__guard *g = guard_of(1024);
+    struct oh_addr a = harness_addr("198.51.100.7");
+
+    (void)state;
+    assert_false(oh__guard_has_guesses(g));
+    for (int i = 0; i < MAX; i++)
+        assert_false(guess(g, 1, "198.51.100.7:5060", "101@example.test"));
+    assert_true(oh__guard_has_guesses(g));
+    assert_false(guessed(g, 1, "198.51.100.7", "101@example.test"));
+    assert_true(guess(g, 1, "198.51.100.7:5061", "101@example.test"));
+    assert_true(guessed(g, 1 + BAN - 1, "198.51.100.7", "101@example.test"));
+    assert_false(guessed(g, 2, "198.51.100.8", "101@example.test"));
+    assert_false(guessed(g, 2, "198.51.100.7", "102@example.test"));
+    assert_false(guessed(g, 2, "198.51.100.7", ""));
+    assert_false(oh__guard_banned(g, 2, &a));
+    /* It began once, and what fails meanwhile does not lengthen it. */
+    assert_false(guess(g, BAN, "198.51.100.7", "101@example.test"));
+    assert_false(guessed(g, 1 + BAN, "198.51.100.7", "101@example.test"));
+    oh__guard_free(g);
+}
+
+/* Knowing one password is no licence to guess another. */
+static void test_pair_success(void **state)
+{
+    struct oh__guard *g = guard_of(1024);
+    struct oh_addr a = harness_addr("198.51.100.7");
+
+    (void)state;
+    for (int i = 0; i < MAX; i++) {
+        assert_false(guess(g, 1, "198.51.100.7", "101"));
+        assert_false(guess(g, 1, "198.51.100.7", "102"));
+        assert_false(guess(g, 1, "198.51.100.7", ""));
+    }
+    oh__guard_ok(g, &a);
+    oh__guard_known(g, &a, OH_LIT("101"));
+    assert_false(guess(g, 1, "198.51.100.7", "101"));
+    assert_true(guess(g, 1, "198.51.100.7", "102"));
+    assert_true(guess(g, 1, "198.51.100.7", ""));
+    oh__guard_free(g);
+}
+
+/* Names of any length and any bytes; a name never runs into the address before it. */
+static void test_pair_names(void **state)
+{
+    struct oh__guard *g = guard_of(1024);
+    const struct oh__guard_limits limits = {0, WINDOW, BAN};
+    struct oh_addr a = harness_addr("198.51.100.7");
+    struct oh__ban ban;
+    char name[2000];
+
+    (void)state;
+    memset(name, 'x', sizeof(name));
+    assert_false(oh__guard_guess(g, 1, &a, OH_LIT("101"), &limits));
+    assert_false(oh__guard_has_guesses(g));
+    for (int k = 0; k <= MAX; k++)
+        oh__guard_guess(g, 1, &a, oh_span(name, sizeof(name)),
+                        &(struct oh__guard_limits){MAX, WINDOW, BAN});
+    assert_true(oh__guard_guessed(g, 1, &a, oh_span(name, sizeof(name))));
+    assert_false(oh__guard_guessed(g, 1, &a, oh_span(name, 639)));
+    assert_int_equal(oh__guard_list(g, 1, &ban, 1), 1);
+    assert_true(ban.is_pair);
+    assert_int_equal(strlen(ban.account), OH__GUARD_NAME - 1);
+    oh__guard_free(g);
+}
+
+static void test_list_pairs(void **state)
+{
+    struct oh__guard *g = guard_of(1024);
+    struct oh_addr a = harness_addr("198.51.100.7:5060");
+    struct oh__ban bans[4];
+
+    (void)state;
+    for (int k = 0; k <= MAX; k++) {
+        guess(g, 1, "198.51.100.7", "101");
+        guess(g, 1, "198.51.100.7", "102");
+        guess(g, 1, "198.51.100.8", "101");
+    }
+    for (int k = 0; k <= MAX; k++)
+        guard_fail(g, 1, "198.51.100.9");
+    assert_int_equal(oh__guard_list(g, 2, bans, 4), 4);
+    assert_false(bans[0].is_pair);
+    for (int i = 1; i < 4; i++) {
+        assert_true(bans[i].is_pair);
+        assert_true(strcmp(bans[i].account, "101") == 0 || strcmp(bans[i].account, "102") == 0);
+        assert_int_equal(bans[i].failures, MAX + 1);
+    }
+    assert_int_equal(oh__guard_list(g, 2, bans, 2), 2);
+    assert_int_equal(oh__guard_clear(g, &a), 2);
+    assert_false(guessed(g, 2, "198.51.100.7", "101"));
+    assert_true(guessed(g, 2, "198.51.100.8", "101"));
+    assert_int_equal(oh__guard_clear(g, NULL), 2);
+    assert_false(oh__guard_has_guesses(g));
+    oh__guard_free(g);
+}
+
+/* However many names are tried, memory is bounded; what is tried all the time stays in. */
+static void test_pair_bound(void **state)
+{
+    struct test_heap heap;
+    struct oh__guard *g;
+    size_t bytes = 0;
+    char name[32];
+
+    (void)state;
+    test_heap_init(&heap);
+    g = oh__guard_new(&heap.alloc, key, 256);
+    assert_non_null(g);
+    for (int k = 0; k <= MAX; k++)
+        guess(g, 1, "198.51.100.7", "");
+    for (unsigned i = 0; i < 20000; i++) {
+        snprintf(name, sizeof(name), "%u@example.test", i);
+        guess(g, 1, "198.51.100.7", name);
+        if (i % 4 == 0)
+            assert_true(guessed(g, 2, "198.51.100.7", ""));
+        if (i == 10000)
+            bytes = heap.bytes;
+    }
+    assert_int_equal(heap.bytes, bytes);
+    oh__guard_free(g);
+    assert_int_equal(heap.blocks, 0);
 }
 
 static void test_list_and_clear(void **state)
@@ -341,6 +482,11 @@ int main(void)
         cmocka_unit_test(test_success_forgets),
         cmocka_unit_test(test_never),
         cmocka_unit_test(test_families),
+        cmocka_unit_test(test_pairs),
+        cmocka_unit_test(test_pair_success),
+        cmocka_unit_test(test_pair_names),
+        cmocka_unit_test(test_list_pairs),
+        cmocka_unit_test(test_pair_bound),
         cmocka_unit_test(test_list_and_clear),
         cmocka_unit_test(test_bound),
         cmocka_unit_test(test_memory_fails),

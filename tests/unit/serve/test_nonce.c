@@ -11,6 +11,9 @@ struct nonce {
     size_t n;
 };
 
+/* Whom nonces are made for. */
+static const struct oh_addr here = {.family = OH_FAMILY_IPV4, .port = 5060, .ip = {192, 0, 2, 10}};
+
 static struct oh__nonces *nonces_of(uint32_t max)
 {
     struct oh__nonces *n = oh__nonces_new(NULL, key, max);
@@ -23,7 +26,7 @@ static struct nonce make(const struct oh__nonces *n, uint64_t wall, uint64_t ran
 {
     struct nonce x;
 
-    x.n = oh__nonce_make(n, wall, random, realm, x.text);
+    x.n = oh__nonce_make(n, wall, random, realm, &here, x.text);
     return x;
 }
 
@@ -39,13 +42,15 @@ static void test_age(void **state)
     struct nonce x = make(n, wall, 7);
 
     (void)state;
-    assert_int_equal(oh__nonce_check(n, wall, LIFE, text_of(&x), realm), OH__NONCE_GOOD);
-    assert_int_equal(oh__nonce_check(n, wall + LIFE, LIFE, text_of(&x), realm), OH__NONCE_GOOD);
-    assert_int_equal(oh__nonce_check(n, wall + LIFE + 1, LIFE, text_of(&x), realm),
+    assert_int_equal(oh__nonce_check(n, wall, LIFE, text_of(&x), realm, &here), OH__NONCE_GOOD);
+    assert_int_equal(oh__nonce_check(n, wall + LIFE, LIFE, text_of(&x), realm, &here),
+                     OH__NONCE_GOOD);
+    assert_int_equal(oh__nonce_check(n, wall + LIFE + 1, LIFE, text_of(&x), realm, &here),
                      OH__NONCE_STALE);
     /* The clock was set back: good for a while, not for ever. */
-    assert_int_equal(oh__nonce_check(n, wall - LIFE, LIFE, text_of(&x), realm), OH__NONCE_GOOD);
-    assert_int_equal(oh__nonce_check(n, wall - LIFE - 1, LIFE, text_of(&x), realm),
+    assert_int_equal(oh__nonce_check(n, wall - LIFE, LIFE, text_of(&x), realm, &here),
+                     OH__NONCE_GOOD);
+    assert_int_equal(oh__nonce_check(n, wall - LIFE - 1, LIFE, text_of(&x), realm, &here),
                      OH__NONCE_STALE);
     oh__nonces_free(n);
 }
@@ -60,22 +65,61 @@ static void test_forged(void **state)
     for (size_t i = 0; i < x.n; i++) {
         y = x;
         y.text[i] = y.text[i] == '0' ? '1' : '0';
-        assert_int_equal(oh__nonce_check(n, 1000, LIFE, text_of(&y), realm), OH__NONCE_FOREIGN);
+        /* The last eight digits are the source's. */
+        assert_int_equal(oh__nonce_check(n, 1000, LIFE, text_of(&y), realm, &here),
+                         i < x.n - 8 ? OH__NONCE_FOREIGN : OH__NONCE_MOVED);
         y.text[i] = 'g';
-        assert_int_equal(oh__nonce_check(n, 1000, LIFE, text_of(&y), realm), OH__NONCE_FOREIGN);
-        assert_int_equal(oh__nonce_check(n, 1000, LIFE, oh_span(x.text, i), realm),
+        assert_int_equal(oh__nonce_check(n, 1000, LIFE, text_of(&y), realm, &here),
+                         OH__NONCE_FOREIGN);
+        assert_int_equal(oh__nonce_check(n, 1000, LIFE, oh_span(x.text, i), realm, &here),
                          OH__NONCE_FOREIGN);
     }
-    assert_int_equal(oh__nonce_check(n, 1000, LIFE, oh_span(NULL, 0), realm), OH__NONCE_FOREIGN);
-    assert_int_equal(oh__nonce_check(n, 1000, LIFE, text_of(&x), OH_LIT("example.tesT")),
+    assert_int_equal(oh__nonce_check(n, 1000, LIFE, oh_span(NULL, 0), realm, &here),
+                     OH__NONCE_FOREIGN);
+    assert_int_equal(oh__nonce_check(n, 1000, LIFE, text_of(&x), OH_LIT("example.tesT"), &here),
                      OH__NONCE_FOREIGN);
     other = oh__nonces_new(NULL, (const uint8_t *)"another-test-key", 64);
-    assert_int_equal(oh__nonce_check(other, 1000, LIFE, text_of(&x), realm), OH__NONCE_FOREIGN);
+    assert_int_equal(oh__nonce_check(other, 1000, LIFE, text_of(&x), realm, &here),
+                     OH__NONCE_FOREIGN);
     oh__nonces_free(other);
     /* The same key makes nonces survive a restart. */
     other = nonces_of(64);
-    assert_int_equal(oh__nonce_check(other, 1000, LIFE, text_of(&x), realm), OH__NONCE_GOOD);
+    assert_int_equal(oh__nonce_check(other, 1000, LIFE, text_of(&x), realm, &here), OH__NONCE_GOOD);
     oh__nonces_free(other);
+    oh__nonces_free(n);
+}
+
+/* Good for the source that it was given to, whatever its port; elsewhere neither good nor a
+ * failure, however old it is (decision 13). */
+static void test_source(void **state)
+{
+    static const struct {
+        const char *given, *used;
+        enum oh__nonce_state want;
+    } rows[] = {
+        {"192.0.2.10:5060", "192.0.2.10:61000", OH__NONCE_GOOD},
+        {"192.0.2.10:5060", "[::ffff:192.0.2.10]:5060", OH__NONCE_GOOD},
+        {"192.0.2.10:5060", "192.0.2.11:5060", OH__NONCE_MOVED},
+        {"192.0.2.10:5060", "[::192.0.2.10]:5060", OH__NONCE_MOVED},
+        {"[2001:db8::1]:5060", "[2001:db8::ffff:2]:5061", OH__NONCE_GOOD},
+        {"[2001:db8::1]:5060", "[2001:db8:0:1::1]:5060", OH__NONCE_MOVED},
+        {"[fe80::1%1]:5060", "[fe80::1%2]:5060", OH__NONCE_MOVED},
+    };
+    struct oh__nonces *n = nonces_of(64);
+    char text[OH__NONCE_MAX];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct oh_addr given = harness_addr(rows[i].given), used = harness_addr(rows[i].used);
+        struct oh_span nonce = oh_span(text, oh__nonce_make(n, 1000, 7, realm, &given, text));
+
+        if (oh__nonce_check(n, 1000, LIFE, nonce, realm, &used) != rows[i].want)
+            fail_msg("row %zu: given to %s, used from %s", i, rows[i].given, rows[i].used);
+        assert_int_equal(oh__nonce_check(n, 1001 + LIFE, LIFE, nonce, realm, &used),
+                         rows[i].want == OH__NONCE_GOOD ? OH__NONCE_STALE : OH__NONCE_MOVED);
+        assert_int_equal(oh__nonce_check(n, 1000, LIFE, nonce, OH_LIT("other"), &used),
+                         OH__NONCE_FOREIGN);
+    }
     oh__nonces_free(n);
 }
 
@@ -212,10 +256,11 @@ static void test_forget(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_age),          cmocka_unit_test(test_forged),
-        cmocka_unit_test(test_distinct),     cmocka_unit_test(test_window),
-        cmocka_unit_test(test_without_nc),   cmocka_unit_test(test_eviction),
-        cmocka_unit_test(test_memory_fails), cmocka_unit_test(test_forget),
+        cmocka_unit_test(test_age),      cmocka_unit_test(test_forged),
+        cmocka_unit_test(test_source),   cmocka_unit_test(test_distinct),
+        cmocka_unit_test(test_window),   cmocka_unit_test(test_without_nc),
+        cmocka_unit_test(test_eviction), cmocka_unit_test(test_memory_fails),
+        cmocka_unit_test(test_forget),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

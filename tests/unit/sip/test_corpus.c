@@ -309,8 +309,7 @@ static void exercise(const struct oh_msg *parsed, int rc)
 /* Parses a text both ways in a block of its exact size, and compares the scanners on it. */
 static int try_text(struct oh_span text)
 {
-    static struct oh_row a_rows[OH_MSG_HEADERS_MAX], b_rows[OH_MSG_HEADERS_MAX];
-    static struct oh_msg m;
+    static struct oh_msg m, a_msg, b_msg;
     struct oh_span exact = exact_copy(text);
     struct oh_fault fault = {0};
     struct oh__scan a, b;
@@ -327,16 +326,17 @@ static int try_text(struct oh_span text)
     if (stream == OH_OK)
         exercise(&m, stream);
     if (oh__scan_has_avx2()) {
-        assert_int_equal(oh__scan_scalar(exact.p, exact.n, a_rows, &a),
-                         oh__scan_avx2(exact.p, exact.n, b_rows, &b));
+        /* What lies behind the last row was never written, and is the same in both. */
+        memset(&a_msg, 0, sizeof(a_msg));
+        memset(&b_msg, 0, sizeof(b_msg));
+        assert_int_equal(oh__scan_scalar(exact.p, exact.n, &a_msg, &a),
+                         oh__scan_avx2(exact.p, exact.n, &b_msg, &b));
         assert_int_equal(a.at, b.at);
         assert_int_equal(a.start_n, b.start_n);
-        assert_int_equal(a.start_token, b.start_token);
         assert_int_equal(a.start_folded, b.start_folded);
-        assert_int_equal(a.rows_n, b.rows_n);
-        for (unsigned i = 0; i < a.rows_n; i++)
-            assert_true(a_rows[i].name == b_rows[i].name && a_rows[i].end == b_rows[i].end &&
-                        a_rows[i].name_len == b_rows[i].name_len);
+        assert_ptr_equal(a.broken, b.broken);
+        assert_int_equal(a.broken_at, b.broken_at);
+        assert_memory_equal(&a_msg, &b_msg, sizeof(a_msg));
     }
     exact_free(exact);
     return rc;
