@@ -20,10 +20,16 @@
 #include "serve/internal.h"
 
 static size_t calmed; /* failures that maker_calm has ended in this run */
+static bool starved;  /* all allocations fail from one on */
 
 void maker_calm(void)
 {
     calmed += heap_fail(0, false);
+}
+
+bool maker_starved(void)
+{
+    return starved;
 }
 
 /* ---- base, core ---- */
@@ -170,8 +176,7 @@ static uint64_t no_time(void *ctx)
  * A refusal must have a reason: the shortage, not an error that the file does not have. Lua says
  * "not enough memory" of a file that wants too much, so that is a problem of the file, too.
  */
-static bool loaded(int err, const struct oh__config *config,
-                   const struct oh__config_report *report)
+static bool loaded(int err, const struct oh__config *config, const struct oh__config_report *report)
 {
     static const char domain[] = "example.test";
 
@@ -247,7 +252,8 @@ static bool policy(void)
     if (loading == OH_OK && oh__policy_shared_new(&options, &shared) == OH_OK) {
         int err = oh__policy_lua_new(config, shared, &p);
 
-        /* A text that does not run any more is OH_E_STATE, and Lua's "not enough memory" is that. */
+        /* A text that does not run any more is OH_E_STATE, and Lua's "not enough memory" is that.
+         */
         well &= PROMISED(err == OH_OK ? p != NULL : err == OH_E_NOMEM || err == OH_E_STATE);
         for (unsigned i = 0; p && i < 2; i++) {
             well &= run_policy(p, OH_LIT("full"), OH__POLICY_REPLY);
@@ -292,7 +298,6 @@ static const struct maker makers[] = {
     {"store: accounts and bindings", maker_store, NULL, NULL},
     {"store: compaction, backup and restoration", maker_backup, NULL, NULL},
     {"net: sockets, connections and look-ups", maker_net, NULL, NULL},
-    {"host: the state directory", maker_state, NULL, NULL},
     {"host: commands that look", maker_control, control_prepare, control_finish},
     {"host: commands that make accounts", maker_users, control_prepare, control_finish},
 };
@@ -304,6 +309,7 @@ static bool run_one(const struct maker *m, size_t at, bool rest, size_t *failed)
     bool well;
 
     calmed = 0;
+    starved = rest;
     heap_fail(at, rest);
     well = m->run();
     *failed = calmed + heap_fail(0, false);

@@ -30,6 +30,10 @@ struct maker {
 /* An allocation that is failing fails no more; for looking at what was done. */
 void maker_calm(void);
 
+/* True when not one allocation fails but all from one on: then even what would tell of a failure
+ * may be lost, and only what comes later counts. */
+bool maker_starved(void);
+
 /* A directory for one run below /tmp, made anew; and its removal. */
 const char *maker_dir(void);
 void maker_dir_remove(void);
@@ -37,7 +41,6 @@ void maker_dir_remove(void);
 /* The makers of makers_state.c: store, network, control socket. */
 bool maker_store(void);
 bool maker_backup(void);
-bool maker_state(void);
 bool maker_control(void);
 bool maker_users(void);
 void control_prepare(void);

@@ -130,6 +130,8 @@ static bool is_there(const char *path, bool account, unsigned bindings)
     well &= PROMISED(oh__store_accounts_each(s, see_account, &found) == OH_OK);
     well &= PROMISED(found || !account);
     well &= PROMISED(oh__store_replay(s, see_binding, seen, why) == OH_OK && !why[0]);
+    if (why[0])
+        printf("%s\n", why);
     for (unsigned i = 0; i < bindings; i++)
         well &= PROMISED(seen[i]);
     oh__store_close(s);
@@ -202,8 +204,8 @@ bool maker_backup(void)
         put_bindings(s, &acked);
         if (acked == AORS)
             (void)oh__store_compact(s, next_binding, &(struct walk){.at = 0});
-        copied = acked == AORS && oh__store_backup(s, copy, next_binding, &(struct walk){.at = 0},
-                                                   why) == OH_OK;
+        copied = acked == AORS &&
+                 oh__store_backup(s, copy, next_binding, &(struct walk){.at = 0}, why) == OH_OK;
         oh__store_close(s);
     }
     why[0] = 0;
@@ -222,13 +224,14 @@ bool maker_backup(void)
 /* ---- the network ---- */
 
 struct fate {
-    bool sent, resolved; /* the stream's message has arrived or failed; the look-up has an answer */
+    bool sent, resolved; /* the stream's message has arrived or failed, or it ended; the look-up has
+                            an answer */
     unsigned datagrams;
 };
 
 static void run_net(struct oh__net *net, struct fate *fate, unsigned want_datagrams)
 {
-    uint64_t end = oh__clock_now() + 3000 * MS;
+    uint64_t end = oh__clock_now() + (maker_starved() && want_datagrams == 0 ? 50 : 3000) * MS;
     struct oh__net_input in;
 
     while (oh__clock_now() < end &&
@@ -236,8 +239,8 @@ static void run_net(struct oh__net *net, struct fate *fate, unsigned want_datagr
         if (oh__net_wait(net, oh__clock_now() + 20 * MS) != OH_OK)
             continue;
         while (oh__net_take(net, &in)) {
-            fate->sent |= in.kind == OH__NET_MESSAGE || (in.kind == OH__NET_FAILED &&
-                                                         in.ticket == 5);
+            fate->sent |= in.kind == OH__NET_MESSAGE || in.kind == OH__NET_CLOSED ||
+                          (in.kind == OH__NET_FAILED && in.ticket == 5);
             fate->resolved |= in.kind == OH__NET_RESOLVED && in.ticket == 6;
             fate->datagrams += in.kind == OH__NET_DATAGRAM;
         }
@@ -267,15 +270,17 @@ static bool use_net(struct oh__net_shared *shared, struct oh__net *net)
     oh__net_resolve(net, OH_LIT("nobody.example"), 6);
     oh__net_flush(net);
     run_net(net, &fate, 0);
-    well = PROMISED(fate.resolved);
-    well &= PROMISED(fate.sent);
-    /* With memory again, datagrams arrive again. */
+    well = PROMISED(fate.resolved || maker_starved());
+    well &= PROMISED(fate.sent || maker_starved());
+    /* With memory again, messages arrive again. */
     maker_calm();
-    fate.datagrams = 0;
+    fate = (struct fate){0};
     oh__net_send(net, &udp, oh_span(text, sizeof text - 1), 0);
+    oh__net_send(net, &tcp, oh_span(text, sizeof text - 1), 5);
+    oh__net_resolve(net, OH_LIT("somebody.example"), 6);
     oh__net_flush(net);
     run_net(net, &fate, 1);
-    return well && PROMISED(fate.datagrams > 0);
+    return well && PROMISED(fate.datagrams > 0 && fate.sent && fate.resolved);
 }
 
 bool maker_net(void)
@@ -350,24 +355,6 @@ static void host_close(struct oh__host *host)
     pthread_mutex_destroy(&host->config_lock);
 }
 
-bool maker_state(void)
-{
-    static struct oh__host host;
-    const char *state;
-    bool well = true;
-
-    maker_dir();
-    state = below(0, "state");
-    (void)host_open(&host, state);
-    host_close(&host);
-    /* A start that failed leaves a state directory with which the next one succeeds. */
-    maker_calm();
-    well &= PROMISED(host_open(&host, state) == 0);
-    host_close(&host);
-    maker_dir_remove();
-    return well;
-}
-
 static int dial(const char *state)
 {
     struct sockaddr_un addr = {.sun_family = AF_UNIX};
@@ -426,7 +413,8 @@ static char live_state[128];
 
 void control_prepare(void)
 {
-    char why[OH__CONTROL_WHY] = "";
+    struct oh__net_options net = {.workers = 1};
+    char why[256] = "";
 
     maker_dir();
     snprintf(live_state, sizeof live_state, "%s", below(0, "state"));
@@ -444,6 +432,8 @@ void control_prepare(void)
         if (oh__serve_new(&o, live.started, &live.shards[i].serve) != OH_OK)
             abort();
     }
+    if (oh__net_open(&net, &live.net, why, sizeof why) != OH_OK)
+        abort();
     if (oh__control_open(&live, &live_control, why) != OH_OK)
         abort();
 }
@@ -455,6 +445,7 @@ void control_finish(void)
         oh__serve_free(live.shards[i].serve);
         pthread_mutex_destroy(&live.shards[i].lock);
     }
+    oh__net_close(live.net);
     host_close(&live);
     maker_dir_remove();
 }
