@@ -51,9 +51,7 @@ static void tell_trouble(struct oh__maintain *m)
     oh__store_trouble(m->host->store, &t);
     if (t.code != OH_OK && (m->trouble == OH_OK || (t.refusing && !m->refusing)))
         oh__log_say(m->host->log, OH__LOG_ERROR, "store-failed", "%s%s", t.why,
-                    t.refusing
-                        ? " (registrations are answered 500 meanwhile; calls go on)"
-                        : " (registrations are kept in the journals that are there; calls go on)");
+                    t.refusing ? " (until then registrations are answered 500; calls go on)" : "");
     if (t.code == OH_OK && m->trouble != OH_OK)
         oh__log_say(m->host->log, OH__LOG_INFO, "store-recovered",
                     "registrations can be written again");

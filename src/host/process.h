@@ -1,8 +1,8 @@
 /*
  * The inside of a running server, for the files of host/. Who may touch what:
  * a shard belongs to whoever holds its lock; a worker's fields to its thread;
- * the store's accounts to the control thread (the main thread); the tables in
- * `shared` lock themselves.
+ * the store's accounts to the control thread (the main thread), or to the job
+ * that it has started (control_job.c); the tables in `shared` lock themselves.
  *
  * Locks are taken in one order: a shard's; under it those of a table of
  * `shared`, one stripe at a time; under a stripe of the location table the

@@ -19,6 +19,8 @@ struct served {
     struct served *next;
     uint64_t key;
     bool invite, reliable, cancelled, acked, final;
+    bool said;   /* any response */
+    bool hushed; /* a 408 came, of which nobody is told (RFC 4320 4.2) */
     uint16_t code;
     struct asked *branches;
     uint64_t first, final_at, acked_at; /* ns */
@@ -47,6 +49,7 @@ struct model {
     struct asked *owes_ack; /* demanded of the visit that goes on */
     struct served *owes_up; /* likewise: this status must go up */
     unsigned owes_status;
+    struct served *owes_again; /* likewise: its last response */
     bool excused;
     uint64_t transactions;
     unsigned running, peak; /* branches without a final response */
@@ -171,6 +174,17 @@ static uint64_t over_at(const struct model *m, const struct served *s)
     return s->final_at + (s->reliable && !s->invite ? 0 : all);
 }
 
+/* A copy shows that its sender has not heard the last response. A 2xx to an INVITE is repeated by
+ * the phone that gave it; an ACK is enough for a refusal (RFC 3261 17.2.1, RFC 6026 7.1). */
+static void copy_in(struct model *m, struct served *s)
+{
+    bool silent = s->invite && s->final && (s->code < 300 || s->acked);
+
+    if (s->branches && s->said && !silent && !s->hushed && strict(m) && !m->excused &&
+        m->world->now + WORLD_SECOND < over_at(m, s))
+        m->owes_again = s;
+}
+
 static void request_in(struct model *m, const struct oh_flow *flow, const struct oh_msg *msg)
 {
     uint64_t key = key_above(&msg->via, msg->method_text);
@@ -182,7 +196,7 @@ static void request_in(struct model *m, const struct oh_flow *flow, const struct
         return;
     }
     if (msg->method == OH_METHOD_ACK) {
-        if (s && s->final && s->code >= 300 && !s->acked) {
+        if (s && s->final && s->code >= 300 && !s->acked && m->world->now <= over_at(m, s)) {
             s->acked = true;
             s->acked_at = m->world->now;
         }
@@ -194,8 +208,10 @@ static void request_in(struct model *m, const struct oh_flow *flow, const struct
         if (invite)
             invite->cancelled = true;
     }
-    if (s && m->world->now <= over_at(m, s))
+    if (s && m->world->now <= over_at(m, s)) {
+        copy_in(m, s);
         return;
+    }
     if (!s) {
         s = world_keep(m->world, sizeof *s);
         s->next = m->served[key % BUCKETS];
@@ -239,8 +255,11 @@ static void final_in(struct model *m, struct asked *a, const struct oh_msg *msg)
         m->running -= !a->cancel;
     }
     a->final = true;
-    if (!a->invite)
+    if (!a->invite) {
+        if (a->of)
+            a->of->hushed |= msg->status == 408;
         return;
+    }
     if (msg->status >= 300) {
         /* Behind a 2xx they are absorbed (RFC 6026 7.2). */
         a->acks += !a->success;
@@ -279,7 +298,7 @@ void model_in(struct model *m, const struct oh_flow *flow, const struct oh_msg *
 {
     m->msg = msg;
     m->owes_ack = NULL;
-    m->owes_up = NULL;
+    m->owes_up = m->owes_again = NULL;
     if (msg->request)
         request_in(m, flow, msg);
     else if (oh_branch_shard(m->world->server.shared.secret, msg->via.branch) >= 0)
@@ -292,6 +311,8 @@ void model_settled(struct model *m)
               "rule broken: a final response is acknowledged at once");
     CHECK_SAY(m->world, !m->owes_up || forgets(m), "rule broken: a %u goes up at once",
               m->owes_status);
+    CHECK_SAY(m->world, !m->owes_again || forgets(m),
+              "rule broken: a copy of a request is answered again");
 }
 
 /* ---- out: requests ---- */
@@ -389,7 +410,7 @@ static void cancel_out(struct model *m, const struct oh_flow *flow, const struct
     RULE(m, invite && invite->invite && invite->uri == hash(27, msg->uri),
          "a CANCEL is that of an INVITE of ours");
     RULE(m, invite->provisional, "a CANCEL waits for a 1xx");
-    RULE(m, !invite->final, "no CANCEL behind the final response");
+    RULE(m, !invite->final || m->world->hostile, "no CANCEL behind the final response");
     invite->cancelled = true;
     invite->cancelled_at = m->world->now;
     begin(m, flow, msg, true);
@@ -431,9 +452,12 @@ static void response_out(struct model *m, const struct oh_msg *msg)
 
     if (m->owes_up && s == m->owes_up && msg->status == m->owes_status)
         m->owes_up = NULL;
+    if (s && s == m->owes_again)
+        m->owes_again = NULL;
     /* Stateless answers are free to differ. */
     if (!s || !s->branches || !strict(m))
         return;
+    s->said = true;
     if (msg->status < 200) {
         RULE(m, !s->final || forgets(m), "nothing provisional behind the final response");
         return;
@@ -465,7 +489,7 @@ void model_restarted(struct model *m)
 {
     memset(m->served, 0, sizeof m->served);
     m->owes_ack = NULL;
-    m->owes_up = NULL;
+    m->owes_up = m->owes_again = NULL;
 }
 
 void model_excuse(struct model *m)

@@ -17,7 +17,7 @@
  *   101-199 and 2xx to an INVITE go up at once; one final response, the same to
  *   the byte when it is repeated; nothing provisional behind it, no repetition
  *   behind its ACK or behind 64*T1; no late final to anything but an INVITE
- *   (RFC 4320 4.2).
+ *   (RFC 4320 4.2); a copy of a request is answered with the last response.
  *
  * What a lenient or hostile world makes impossible to know is not demanded.
  */

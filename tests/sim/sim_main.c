@@ -32,7 +32,7 @@
 #endif
 #endif
 
-#define SEEDS_DEFAULT 14
+#define SEEDS_DEFAULT 24
 #define TWICE         2 /* seeds of each scenario that are run again, to compare */
 #define LADDER_TAIL   6000
 #define FAILED_MAX    3 /* of one scenario, then it is left alone */
