@@ -3,9 +3,9 @@
  *
  *     alloc [--every N [--first K]] [WORD]
  *
- * tools/test tries each seventh failure, another seventh each day of the week
- * would not be a test that can be repeated: it is always the same one. Without
- * --every all are tried, which takes minutes. WORD picks parts by name.
+ * --every 11 tries each eleventh failure, as tools/test does: always the same
+ * ones, so that what it finds can be repeated; --first picks others. Without it
+ * all are tried, which takes minutes. WORD picks parts by name.
  */
 #include "alloc.h"
 
