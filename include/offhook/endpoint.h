@@ -187,6 +187,12 @@ int oh_server_respond(struct oh_endpoint *ep, uint64_t now, uint64_t server,
                       const struct oh_msg *request, const struct oh_flow *flow,
                       const struct oh_reply *reply);
 
+/*
+ * Ends a server transaction that has sent no final response, silently: when there is no memory for
+ * an answer, a retransmission of the request begins anew. Another one is left alone.
+ */
+void oh_server_drop(struct oh_endpoint *ep, uint64_t server);
+
 /* True while the transaction lives and has sent no final response. */
 bool oh_server_pending(const struct oh_endpoint *ep, uint64_t server);
 

@@ -258,7 +258,9 @@ static bool queue_reply(struct client *c, const json_t *reply)
 
     if (n == 0 || !out_room(c, n + 1))
         return false;
-    json_dumpb(reply, c->out + c->out_n, n, JSON_COMPACT);
+    /* It allocates as well, and writes nothing when it cannot: the room may hold anything. */
+    if (json_dumpb(reply, c->out + c->out_n, n, JSON_COMPACT) != n)
+        return false;
     c->out[c->out_n + n] = '\n';
     c->out_n += n + 1;
     return true;

@@ -190,6 +190,8 @@ void server_restart(struct world *w)
     struct server *s = &w->server;
 
     world_note(w, "the server is killed and starts again");
+    /* Whoever cannot start for want of memory is another matter than one who runs. */
+    test_heap_fail(&s->heap, 0);
     for (unsigned i = 0; i < s->workers_n; i++) {
         struct worker *k = &s->workers[i];
 
