@@ -233,12 +233,18 @@ void scenario_memory(struct world *w, void *arg)
         /* Slots and blocks that are kept make most messages free of allocations: short of that,
          * the first ones after a pause do some. */
         server_fail_allocation(w, 1 + world_random(w, 12));
+        w->server.heap.fail_rest = world_chance(w, 20);
         phone_call(cast.phones[world_random(w, cast.n)], cast.uris[world_random(w, cast.n)], &plan);
         phone_request(cast.phones[0], "MESSAGE", cast.uris[world_random(w, cast.n)], "Hello.");
         phone_register(cast.phones[world_random(w, cast.n)], 600, "");
+        phone_talk(cast.phones[world_random(w, cast.n)], world_chance(w, 50) ? "INVITE" : "INFO",
+                   "", NULL);
+        world_run(w, scenario_between(w, 0, 3000));
+        w->server.heap.fail_rest = false;
         world_run(w, scenario_between(w, 0, 40000));
     }
     server_fail_allocation(w, 0);
+    scenario_recover(&cast);
     scenario_end(&cast);
 }
 
