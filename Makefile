@@ -3,7 +3,11 @@
 #   make          the optimised program, build/offhook
 #   make run      install what is missing, build, start the server
 #   make test     install what the tests need, build three ways, run everything
-#   make sim      the simulator over 1,000 seeds of every scenario (SEEDS=1-5000 for others)
+#   make sim      the simulator until a million transactions have run (SEEDS=1-5000 for seeds)
+#   make soak     the simulator with ever new seeds, until it is stopped
+#   make bench    install Kamailio and other parsers, measure them and offhook, print a table
+#                 (PART="call memory" for some parts; tools/bench says what there is)
+#   make fuzz     the fuzzers, TIME=3600 seconds each (HARNESS="serve message" for some of them)
 #   make lint     the style gate: layers, ceilings, banned functions, format
 #   make format   apply .clang-format
 #   make clean    remove build/
@@ -13,7 +17,7 @@ JOBS  := $(shell nproc 2>/dev/null || echo 2)
 
 MAKEFLAGS += --no-print-directory
 
-.PHONY: all run test sim lint format clean install
+.PHONY: all run test sim soak sim-program fuzz lint format clean install
 
 all:
 	@command -v cmake >/dev/null || \
@@ -32,14 +36,35 @@ test:
 	@tools/test
 
 # Optimised, but with its assertions: they are what the simulator is for.
-SEEDS := 1-1000
+SEEDS :=
+TRANSACTIONS := 1000000
+SIM = $(BUILD)/sim/tests/sim
 
-sim:
+sim: sim-program
+	@$(SIM) $(if $(SEEDS),--seeds $(SEEDS),--until $(TRANSACTIONS))
+
+soak: sim-program
+	@$(SIM) --forever --seed $$(date +%s)
+
+sim-program:
 	@tools/setup test
 	@log=$$(cmake -S . -B $(BUILD)/sim -DCMAKE_BUILD_TYPE=Debug 2>&1) || \
 	    { echo "$$log" >&2; exit 1; }
 	@cmake --build $(BUILD)/sim --target sim -j $(JOBS)
-	@$(BUILD)/sim/tests/sim --seeds $(SEEDS)
+
+PART :=
+
+bench:
+	@tools/setup bench
+	@BUILD=$(abspath $(BUILD)) tools/bench $(PART)
+
+# Two at a time; what is found stays in build/fuzz. See docs/fuzzing.md.
+TIME    := 3600
+HARNESS :=
+
+fuzz:
+	@tools/setup test
+	@tools/fuzz --seconds $(TIME) --jobs $(JOBS) $(HARNESS)
 
 lint:
 	@tools/setup lint
@@ -48,7 +73,7 @@ lint:
 
 format:
 	@tools/setup lint
-	@find src include tests -name '*.[ch]' -exec clang-format -i {} +
+	@find src include tests bench -name '*.[ch]' -exec clang-format -i {} +
 
 install: all
 	cmake --install $(BUILD)

@@ -18,6 +18,7 @@
  *   --pid PID      a process of the server; its children count too; may be repeated
  *   --auth         callees register with a password      --registered they are registered already
  *   --tcp          register only: over connections       --hold S     ring: for how long (5)
+ *   --callee PORT  of the first callee; with it, phones are the same in the next run
  *   --resend MS    first repetition of a request (500)   --patience S until it has failed (8)
  *
  * Prints one line of key=value. In an open loop latency counts from the time at which an operation
@@ -31,6 +32,7 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "blast.h"
 #include "probe.h"
@@ -85,6 +87,7 @@ static void turn(struct blast *b, uint64_t until)
 struct phase {
     uint64_t rate, count; /* per second; 0 = closed loop; 0 = until the end */
     uint32_t window;
+    bool strict; /* over when something fails */
     uint64_t ns;
 };
 
@@ -121,6 +124,7 @@ static void settle(struct blast *b)
         turn(b, b->now + SECOND / 20);
         ops_resend(b);
     }
+    flush_all(b); /* the last ACKs */
 }
 
 /*
@@ -136,7 +140,7 @@ static uint64_t run(struct blast *b, const struct phase *p, uint64_t *done_in_ti
     b->left = p->count ? p->count : UINT64_MAX;
     for (uint32_t i = 0; i < p->window && !p->rate && b->left; i++)
         op_begin(b, b->now);
-    while (b->now < end && b->left) {
+    while (b->now < end && b->left && !(p->strict && b->counts.failed)) {
         if (p->rate)
             begin_due(b, p, start, &begun);
         turn(b, next_look(p, start, begun, resend));
@@ -163,6 +167,7 @@ static bool register_callees(struct blast *b)
 {
     struct phase p = {.window = b->config.window < 200 ? b->config.window : 200,
                       .count = b->config.users,
+                      .strict = true,
                       .ns = 600 * SECOND};
     uint64_t ignored;
 
@@ -170,8 +175,8 @@ static bool register_callees(struct blast *b)
     b->next_user = 0;
     run(b, &p, &ignored);
     if (b->counts.failed || b->counts.done < b->config.users) {
-        fprintf(stderr, "bench-blast: %llu of %u phones could not register (last status %u)\n",
-                (unsigned long long)b->counts.failed, b->config.users, b->counts.last_code);
+        fprintf(stderr, "bench-blast: phones could not register (status %u; 0 is no answer)\n",
+                b->counts.last_code);
         return false;
     }
     b->next_user = 0;
@@ -197,12 +202,25 @@ static void ring(struct blast *b)
 
 static struct probe probe(const struct blast *b)
 {
-    return probe_read(b->config.pids, b->config.pids_n, ntohs(b->config.server.sin_port), true);
+    struct probe p = probe_read(b->config.pids, b->config.pids_n, ntohs(b->config.server.sin_port));
+
+    p.at_ns = clock_ns();
+    return p;
 }
 
 static double us(uint64_t ns)
 {
     return (double)ns / 1e3;
+}
+
+/* The share of the machine that neither the server nor this program used, while it was used. */
+static double others(const struct probe *before, const struct probe *after, uint64_t own)
+{
+    double busy = (double)(after->busy_ns - before->busy_ns);
+    double ours = (double)(after->cpu_ns - before->cpu_ns + own);
+    double all = (double)(after->at_ns - before->at_ns) * (double)sysconf(_SC_NPROCESSORS_ONLN);
+
+    return busy > ours ? (busy - ours) / all : 0;
 }
 
 /* Prints the line. Costs are of all operations, those that ended after the time included. */
@@ -219,9 +237,11 @@ static void report(const struct blast *b, uint64_t elapsed, uint64_t in_time,
     printf(" elapsed_ms=%.1f p50_us=%.1f p99_us=%.1f p999_us=%.1f max_us=%.1f",
            (double)elapsed / 1e6, us(hist_at(&c->latency, 0.5)), us(hist_at(&c->latency, 0.99)),
            us(hist_at(&c->latency, 0.999)), us(c->latency.max));
-    printf(" cpu_us_op=%.3f cpu_us_message=%.3f messages=%llu own_us_op=%.3f",
+    printf(" cpu_us_op=%.3f cpu_us_message=%.3f messages=%llu own_us_op=%.3f reply=%.1f",
            c->done ? us(cpu) / (double)c->done : 0, messages ? us(cpu) / (double)messages : 0,
-           (unsigned long long)messages, c->done ? us(own) / (double)c->done : 0);
+           (unsigned long long)messages, c->done ? us(own) / (double)c->done : 0,
+           c->done ? (double)c->reply_bytes / (double)c->done : 0);
+    printf(" others=%.3f", others(before, after, own));
     printf(" drops=%llu snmp_drops=%llu pss_kib=%llu pss_before_kib=%llu\n",
            (unsigned long long)(after->socket_drops - before->socket_drops),
            (unsigned long long)(after->snmp_drops - before->snmp_drops),
@@ -246,8 +266,11 @@ static int measure(struct blast *b)
     before = probe(b);
     own = own_cpu();
     elapsed = run(b, &counted, &in_time);
-    if (b->mode == RING)
+    if (b->mode == RING) {
         ring(b);
+        elapsed = b->now - before.at_ns;
+        in_time = b->counts.done;
+    }
     own = own_cpu() - own;
     after = probe(b);
     report(b, elapsed, in_time, &before, &after, own);
@@ -262,7 +285,7 @@ static int usage(const char *why, const char *what)
     fprintf(stderr, "options|register|digest|message|call|ring|probe ADDRESS PORT "
                     "[--window N] [--rate N] [--seconds S] [--warmup S] [--count N] [--users N] "
                     "[--domain D] [--ports N] [--pid PID] [--auth] [--registered] [--tcp] "
-                    "[--hold S] [--resend MS] [--patience S]\n");
+                    "[--hold S] [--resend MS] [--patience S] [--callee PORT]\n");
     return 2;
 }
 
@@ -284,7 +307,7 @@ static const struct option known[] = {
     {"domain", 1, NULL, 'd'}, {"ports", 1, NULL, 'p'},  {"pid", 1, NULL, 'P'},
     {"auth", 0, NULL, 'a'},   {"hold", 1, NULL, 'h'},   {"registered", 0, NULL, 'R'},
     {"tcp", 0, NULL, 't'},    {"resend", 1, NULL, 'e'}, {"patience", 1, NULL, 'E'},
-    {NULL, 0, NULL, 0},
+    {"callee", 1, NULL, 'C'}, {NULL, 0, NULL, 0},
 };
 
 /* Takes one option; false when its value is wrong. */
@@ -311,6 +334,7 @@ static bool take_option(struct config *c, int letter, const char *text)
     case 'R': return c->registered = true;
     case 't': return c->stream = true;
     case 'e': return number(text, 1e6, 1e5, &c->resend_ns) && c->resend_ns;
+    case 'C': return number(text, 1, 65535 - LINKS, &v) && (c->callee = (uint16_t)v) > 0;
     case 'E': return number(text, 1e9, 3600, &c->patience_ns);
     default: return false;
     }
@@ -320,12 +344,17 @@ static bool take_option(struct config *c, int letter, const char *text)
 static int set_up(struct blast *b)
 {
     uint32_t n = b->config.window;
+    int failed;
 
     b->epoll = epoll_create1(EPOLL_CLOEXEC);
     if (b->epoll < 0)
         return errno;
     for (unsigned i = 0; i < 2 * b->config.ports; i++) {
-        int failed = link_open(&b->links[i], i, b->epoll, &b->config.server, b->config.stream);
+        bool callee = i >= b->config.ports && b->config.callee;
+
+        b->links[i].stream = b->config.stream;
+        b->links[i].port = callee ? (uint16_t)(b->config.callee + i - b->config.ports) : 0;
+        failed = link_open(&b->links[i], i, b->epoll, &b->config.server);
 
         if (failed)
             return failed;

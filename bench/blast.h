@@ -91,9 +91,9 @@ struct link {
 /* What arrives at a link, one message at a time. */
 typedef void link_handler(void *ctx, unsigned link, const char *p, size_t n);
 
-/* Opens a socket to the server and says it to epoll under its number; 0 or errno. */
-int link_open(struct link *l, unsigned number, int epoll, const struct sockaddr_in *server,
-              bool stream);
+/* Opens a socket to the server, of the kind and from the port that the link says (0 = any), and
+ * adds it to epoll under its number; 0 or errno. */
+int link_open(struct link *l, unsigned number, int epoll, const struct sockaddr_in *server);
 
 /* Puts a message in line; the line is sent when it is full or flushed. */
 void link_put(struct link *l, const char *p, size_t n);
@@ -126,6 +126,7 @@ struct config {
     uint64_t warm_ns; /* the same before anything is counted */
     uint64_t hold_ns; /* ring: how long calls ring */
     uint64_t resend_ns, patience_ns;
+    uint16_t callee; /* port of the first callee; 0 = any */
     bool auth, stream, registered;
     int pids[PIDS]; /* server processes, whose children count too */
     unsigned pids_n;
@@ -148,6 +149,7 @@ struct op {
 struct counts {
     uint64_t begun, done, failed, resent, skipped, ringing;
     uint64_t sent, received; /* messages */
+    uint64_t reply_bytes;    /* of the responses that ended an operation well */
     unsigned last_code;      /* of the newest failure; 0 = no answer */
     struct hist latency;
 };

@@ -307,7 +307,7 @@ static void on_invite_final(struct blast *b, struct op *op, const struct message
     end_op(b, op, b->mode == RING && m->code == 486, m->code);
 }
 
-static void on_response(struct blast *b, const struct message *m)
+static void on_response(struct blast *b, const struct message *m, size_t n)
 {
     const char *cookie = span_find(m->via[0], COOKIE), *end = m->via[0].p + m->via[0].n;
     char step;
@@ -330,6 +330,7 @@ static void on_response(struct blast *b, const struct message *m)
         op->step = 2;
         send_request(b, op, m);
     } else {
+        b->counts.reply_bytes += n;
         end_op(b, op, m->code < 300, m->code);
     }
 }
@@ -423,7 +424,7 @@ void op_receive(void *ctx, unsigned link, const char *p, size_t n)
     if (!message_read(p, n, &m))
         return;
     if (m.code)
-        on_response(b, &m);
+        on_response(b, &m, n);
     else if (m.start.n > 7)
         on_request(b, link, &m);
 }

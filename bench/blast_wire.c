@@ -28,29 +28,29 @@ static void enlarge(int fd)
         setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
 }
 
-int link_open(struct link *l, unsigned number, int epoll, const struct sockaddr_in *server,
-              bool stream)
+int link_open(struct link *l, unsigned number, int epoll, const struct sockaddr_in *server)
 {
-    struct sockaddr_in own = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in own = {.sin_family = AF_INET,
+                              .sin_port = htons(l->port),
+                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     struct epoll_event event = {.events = EPOLLIN, .data.u32 = number};
     socklen_t n = sizeof own;
     int one = 1;
 
-    l->stream = stream;
     l->out = malloc(BATCH * sizeof *l->out);
-    l->in = stream ? malloc(STREAM_ROOM) : NULL;
-    if (!l->out || (stream && !l->in))
+    l->in = l->stream ? malloc(STREAM_ROOM) : NULL;
+    if (!l->out || (l->stream && !l->in))
         return ENOMEM;
-    l->fd = socket(AF_INET, (stream ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC, 0);
+    l->fd = socket(AF_INET, (l->stream ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC, 0);
     if (l->fd < 0)
         return errno;
-    if (!stream)
+    if (!l->stream)
         enlarge(l->fd);
     if (bind(l->fd, (struct sockaddr *)&own, sizeof own) != 0 ||
         connect(l->fd, (const struct sockaddr *)server, sizeof *server) != 0 ||
         getsockname(l->fd, (struct sockaddr *)&own, &n) != 0)
         return errno;
-    if (stream)
+    if (l->stream)
         setsockopt(l->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
     l->port = ntohs(own.sin_port);
     return epoll_ctl(epoll, EPOLL_CTL_ADD, l->fd, &event) == 0 ? 0 : errno;

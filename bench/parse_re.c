@@ -1,5 +1,4 @@
-/* libre decodes start line, Via, From, To and CSeq at once, other addresses when they are asked
- * for. */
+/* libre decodes start line, Via, From, To and CSeq at once, other addresses when asked for. */
 /* re.h wants these before it. */
 #include <stdbool.h>
 #include <stdint.h>

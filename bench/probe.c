@@ -75,10 +75,10 @@ static uint64_t process_pss(int pid)
     return kib;
 }
 
-static void add_tree(struct probe *out, int pid, bool with_pss, unsigned depth);
+static void add_tree(struct probe *out, int pid, unsigned depth);
 
 /* The processes that one thread has started. */
-static void add_children(struct probe *out, int pid, const char *tid, bool with_pss, unsigned depth)
+static void add_children(struct probe *out, int pid, const char *tid, unsigned depth)
 {
     char path[320], line[4096], *at = line, *end;
 
@@ -90,12 +90,12 @@ static void add_children(struct probe *out, int pid, const char *tid, bool with_
 
         if (end == at)
             return;
-        add_tree(out, (int)child, with_pss, depth - 1);
+        add_tree(out, (int)child, depth - 1);
         at = end;
     }
 }
 
-static void add_tree(struct probe *out, int pid, bool with_pss, unsigned depth)
+static void add_tree(struct probe *out, int pid, unsigned depth)
 {
     char path[64];
     struct dirent *entry;
@@ -110,11 +110,10 @@ static void add_tree(struct probe *out, int pid, bool with_pss, unsigned depth)
             continue;
         out->cpu_ns += thread_cpu(pid, entry->d_name);
         out->tasks++;
-        add_children(out, pid, entry->d_name, with_pss, depth);
+        add_children(out, pid, entry->d_name, depth);
     }
     closedir(tasks);
-    if (with_pss)
-        out->pss_kib += process_pss(pid);
+    out->pss_kib += process_pss(pid);
 }
 
 /* Drops of the sockets bound to a port: the last field of their lines in /proc/net/udp. */
@@ -153,13 +152,28 @@ static uint64_t snmp_drops(void)
     return drops;
 }
 
-struct probe probe_read(const int *pids, unsigned n, uint16_t port, bool with_pss)
+/* Time of all cores that was not idle: every field of the line "cpu" but idle and iowait. */
+static uint64_t busy(void)
+{
+    char line[512];
+    uint64_t ticks = 0;
+
+    if (!first_line("/proc/stat", line, sizeof line))
+        return 0;
+    for (unsigned i = 1; i <= 8; i++)
+        if (i != 4 && i != 5)
+            ticks += field(line, i, 10);
+    return ticks * (UINT64_C(1000000000) / (uint64_t)sysconf(_SC_CLK_TCK));
+}
+
+struct probe probe_read(const int *pids, unsigned n, uint16_t port)
 {
     struct probe p = {0};
 
     for (unsigned i = 0; i < n; i++)
-        add_tree(&p, pids[i], with_pss, DEPTH);
+        add_tree(&p, pids[i], DEPTH);
     p.socket_drops = socket_drops("/proc/net/udp", port) + socket_drops("/proc/net/udp6", port);
     p.snmp_drops = snmp_drops();
+    p.busy_ns = busy();
     return p;
 }

@@ -18,6 +18,15 @@ endif()
 set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS VERSION)
 add_compile_definitions(OH_VERSION_TEXT="${PROJECT_VERSION}")
 
+# Fuzzers need the sanitizers, and to see which branches an input takes.
+if(OH_FUZZ)
+    if(NOT CMAKE_C_COMPILER_ID MATCHES "Clang")
+        message(FATAL_ERROR "OH_FUZZ needs clang: -DCMAKE_C_COMPILER=clang")
+    endif()
+    set(OH_SANITIZE ON)
+    add_compile_options(-fsanitize=fuzzer-no-link)
+endif()
+
 if(OH_SANITIZE)
     add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=all
         -fno-omit-frame-pointer)

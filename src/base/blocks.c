@@ -38,6 +38,7 @@ struct oh__blocks {
     size_t keep; /* most bytes that may be idle */
     size_t used;
     size_t idle;
+    size_t spare;           /* idle bytes that nobody has needed since the last relax */
     unsigned hand;          /* the class that gives up a block next */
     uint64_t filled[WORDS]; /* one bit for each class whose list is not empty */
     struct idle *list[CLASSES];
@@ -93,6 +94,8 @@ static void *pop(struct oh__blocks *b, unsigned c, size_t size)
     if (!i->next)
         b->filled[c / 64] &= ~(UINT64_C(1) << c % 64);
     b->idle -= size;
+    if (b->idle < b->spare)
+        b->spare = b->idle;
     return i;
 }
 
@@ -138,6 +141,16 @@ void oh__blocks_free(struct oh__blocks *blocks)
     while (blocks->idle)
         evict(blocks);
     oh_free(blocks->alloc, blocks, sizeof(*blocks));
+}
+
+size_t oh__blocks_relax(struct oh__blocks *blocks)
+{
+    size_t before = blocks->idle, floor = before - (blocks->spare + 1) / 2;
+
+    while (blocks->idle > floor)
+        evict(blocks);
+    blocks->spare = blocks->idle;
+    return before - blocks->idle;
 }
 
 /* The last block that came back goes out first, while it is still in the processor's cache. */

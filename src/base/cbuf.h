@@ -29,6 +29,13 @@ void *oh__blocks_take(struct oh__blocks *blocks, size_t n);
 /* Gives a block back; n as it was taken. NULL is ignored. */
 void oh__blocks_give(struct oh__blocks *blocks, void *p, size_t n);
 
+/*
+ * Gives back half of the idle bytes that were not needed since the last call; returns how many.
+ * Called once a second, it returns a peak's memory within half a minute and takes nothing from
+ * traffic that goes on.
+ */
+size_t oh__blocks_relax(struct oh__blocks *blocks);
+
 /* Bytes in use and bytes idle, each with what rounding to the class added. */
 void oh__blocks_stats(const struct oh__blocks *blocks, size_t *used, size_t *idle);
 

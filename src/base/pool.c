@@ -56,6 +56,7 @@ struct oh__pool {
     uint32_t live;
     uint32_t slabs; /* how many there are */
     uint32_t empty; /* how many of them hold no object */
+    bool spare;     /* an empty one was not needed since the last relax */
     uint32_t generation;
     uint8_t tag;
 };
@@ -223,8 +224,10 @@ void *oh__pool_take(struct oh__pool *pool, uint64_t *handle)
     s->first_free = s->slots[slot].next_free;
     if (s->first_free == NO_SLOT)
         unlink_slab(pool, s);
-    if (s->live++ == 0)
+    if (s->live++ == 0) {
         pool->empty--;
+        pool->spare = false;
+    }
     pool->live++;
     /* 0 means free, also after 2^32 takes. */
     if (++pool->generation == 0)
@@ -287,6 +290,17 @@ void oh__pool_give(struct oh__pool *pool, uint64_t handle)
     }
     unlink_slab(pool, s);
     push_back(pool, s);
+}
+
+size_t oh__pool_relax(struct oh__pool *pool)
+{
+    bool goes = pool->empty && pool->spare;
+
+    /* Empty slabs are at the end of the list. */
+    if (goes)
+        drop_slab(pool, pool->back);
+    pool->spare = pool->empty > 0;
+    return goes ? pool->slab_bytes : 0;
 }
 
 uint32_t oh__pool_live(const struct oh__pool *pool)

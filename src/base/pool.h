@@ -51,6 +51,10 @@ void *oh__pool_next(const struct oh__pool *pool, uint32_t *cursor, uint64_t *han
  */
 bool oh__pool_ok(const struct oh__pool *pool);
 
+/* Gives back the slab that is kept empty when it was so all the time since the last call; returns
+ * the bytes. */
+size_t oh__pool_relax(struct oh__pool *pool);
+
 /* Bytes of heap the pool holds now. */
 size_t oh__pool_bytes(const struct oh__pool *pool);
 

@@ -153,10 +153,12 @@ static int launch(struct crew *crew, struct post posts[OH__LOAD_THREADS_MAX])
     return rc;
 }
 
-/* Tells all workers to look at the run's stop. */
-static void stop(struct oh__load_run *run, enum oh__load_stop how)
+/* Goes from one stop to the next and tells all workers; nothing when the run is elsewhere. */
+static void stop(struct oh__load_run *run, int from, enum oh__load_stop how)
 {
-    atomic_store(&run->stop, how);
+    /* A worker may just have begun a new lap, which the end of the last one is not to end. */
+    if (!atomic_compare_exchange_strong(&run->stop, &from, how))
+        return;
     for (unsigned i = 0; i < run->workers_n; i++)
         oh__net_wake(run->workers[i]->net);
 }
@@ -172,19 +174,24 @@ static void watch(struct oh__load_run *run)
     while (atomic_load(&run->ended) < run->workers_n) {
         uint64_t now = oh__clock_now();
 
-        if (interrupted && atomic_load(&run->stop) == OH__LOAD_GO)
-            stop(run, OH__LOAD_STOP_SOON);
+        if (interrupted && !atomic_exchange(&run->quit, 1))
+            stop(run, OH__LOAD_GO, OH__LOAD_STOP_SOON);
         if (atomic_load(&run->stop) == OH__LOAD_STOP_SOON) {
             stopped = stopped ? stopped : now;
-            stop(run, now - stopped >= GRACE ? OH__LOAD_STOP_NOW : OH__LOAD_STOP_SOON);
+            stop(run, OH__LOAD_STOP_SOON,
+                 now - stopped >= GRACE ? OH__LOAD_STOP_NOW : OH__LOAD_STOP_SOON);
+        } else {
+            stopped = 0; /* a lap of a ramp that was cut short is over */
         }
         if (show && now - shown >= LIVE_EVERY) {
             oh__load_live_line(run, &last, (double)(now - shown) / 1e9, (double)(now - begun) / 1e9,
                                stderr);
             shown = now;
         }
-        if (oh__net_wait(run->desk, now + LIVE_EVERY - (now - begun) % LIVE_EVERY) != OH_OK)
-            stop(run, OH__LOAD_STOP_NOW);
+        if (oh__net_wait(run->desk, now + LIVE_EVERY - (now - begun) % LIVE_EVERY) != OH_OK) {
+            atomic_store(&run->quit, 1);
+            stop(run, atomic_load(&run->stop), OH__LOAD_STOP_NOW);
+        }
         while (oh__net_take(run->desk, &in))
             ;
     }
@@ -219,7 +226,7 @@ static int tell_unregistered(const struct oh__load_run *run)
     if (!s)
         return OH__EXIT_REFUSED;
     for (unsigned i = 0; i < run->workers_n; i++)
-        oh__load_stats_merge(s, &run->workers[i]->stats[run->plan->n]);
+        oh__load_stats_merge(s, &run->workers[i]->stats[run->stats_n]);
     while (code < OH__LOAD_CODES && !s->codes[code])
         code++;
     while (why + 1 < OH__LOAD_FAIL_COUNT && !s->reasons[why])
@@ -305,6 +312,8 @@ int oh__cmd_load(const struct oh__args *args)
         return status;
     catch_signals();
     oh__load_plan_make(&config, &plan);
+    oh__load_search_init(&run.search, &config, &plan);
+    run.stats_n = config.ramp_to > 0 ? run.search.steps_max : plan.n;
     status = open_desk(&run, &shared);
     if (status == OH__EXIT_OK)
         status = find_server(&run);

@@ -12,6 +12,8 @@
  *
  *   load_options.c  words of the command line  -> oh__load_config
  *   load_plan.c     what is to happen when     -> oh__load_plan, oh__load_schedule
+ *   load_search.c   where a ramp goes on, and when it has found the limit
+ *   load_lap.c      what happens between two laps of it
  *   load_users.c    who calls whom
  *   load_text.c     templates
  *   load_view.c     what is looked at in a message
@@ -133,7 +135,14 @@ bool oh__load_addr_is_near(const struct oh_addr *a);
 
 /* ---- what happens when, load_plan.c ---- */
 
-#define OH__LOAD_STEPS_MAX 102 /* a ramp of 100, its warm-up, and one to spare */
+#define OH__LOAD_RAMP_MAX 100 /* steps that a ramp may have */
+#define OH__LOAD_RETRIES  3   /* rates that are tried a second time */
+#define OH__LOAD_HALVINGS 5   /* rates between one that was held and one that was not */
+
+/* What a search adds to a ramp: retries, each with a few steps that had begun before its failure
+ * was seen, and halvings. */
+#define OH__LOAD_SEARCH_MAX (3 * OH__LOAD_RETRIES + OH__LOAD_HALVINGS)
+#define OH__LOAD_STEPS_MAX  (OH__LOAD_RAMP_MAX + 1 + OH__LOAD_SEARCH_MAX)
 
 struct oh__load_step {
     uint64_t from, until; /* ns since the start; until = OH__NEVER when only the count ends it */
@@ -177,6 +186,31 @@ void oh__load_schedule_take(struct oh__load_schedule *s);
 
 /* How many of n things are the index-th part's when `of` share them as evenly as can be. */
 uint64_t oh__load_share(uint64_t n, unsigned index, unsigned of);
+
+/* ---- the search for a limit, load_search.c ---- */
+
+enum oh__load_search_phase { OH__SEARCH_CLIMBING, OH__SEARCH_RETRYING, OH__SEARCH_HALVING };
+
+struct oh__load_search {
+    enum oh__load_search_phase phase;
+    unsigned n, at; /* rates of the ramp, and the first that has not been held */
+    double rates[OH__LOAD_RAMP_MAX];
+    double held, missed; /* the highest that was, and the lowest that was not; 0 = none */
+    unsigned retries, halvings;
+    unsigned steps_max; /* that the plan may come to have */
+    uint64_t step;      /* ns that each rate lasts */
+};
+
+/* Starts with the plan of a ramp; for any other run there is nothing to search. */
+void oh__load_search_init(struct oh__load_search *s, const struct oh__load_config *config,
+                          const struct oh__load_plan *plan);
+
+/*
+ * A lap is over, of whose counted steps the first `held` were held; those behind the first that was
+ * not have to be cut off the plan, which may have been cut short itself. Appends the next lap's
+ * steps; false when the limit is found, or the ramp at its end.
+ */
+bool oh__load_search_next(struct oh__load_search *s, unsigned held, struct oh__load_plan *plan);
 
 /* ---- templates, load_text.c ---- */
 
@@ -301,15 +335,24 @@ const char *oh__load_failure_name(enum oh__load_failure f);
 struct oh__load_stats {
     uint64_t attempted, completed, failed, abandoned; /* abandoned: the run was stopped before */
     uint64_t in_time;                                 /* completed while the step lasted */
-    uint64_t retransmissions;                         /* of our requests and of the callee's 2xx */
-    uint64_t challenges;                              /* 401 and 407 that were answered */
-    uint64_t codes[OH__LOAD_CODES];                   /* final responses that failed an operation */
+    uint64_t late;                  /* known not to be done within p99_max, completed or not */
+    uint64_t retransmissions;       /* of our requests and of the callee's 2xx */
+    uint64_t challenges;            /* 401 and 407 that were answered */
+    uint64_t codes[OH__LOAD_CODES]; /* final responses that failed an operation */
     uint64_t reasons[OH__LOAD_FAIL_COUNT];
     struct oh__hist total;    /* from the scheduled time; without the time that a call is held */
     struct oh__hist setup;    /* call: to the 2xx of the INVITE */
     struct oh__hist teardown; /* call: BYE to its final response */
     struct oh__hist lag;      /* scheduled time to really sent: this program's own part */
 };
+
+/* Whether a rate was held: no more than one operation of a thousand lost, and of those that were
+ * completed no more than one of a hundred late. */
+bool oh__load_is_held(uint64_t attempted, uint64_t completed, uint64_t lost, uint64_t late);
+
+/* Of how many operations one may be lost, or late. */
+#define OH__LOAD_LOST_OF 1000
+#define OH__LOAD_LATE_OF 100
 
 /* Adds all figures of another one. */
 void oh__load_stats_merge(struct oh__load_stats *s, const struct oh__load_stats *other);
@@ -330,19 +373,26 @@ struct oh__load_worker;
 
 struct oh__load_run {
     const struct oh__load_config *config;
-    const struct oh__load_plan *plan;
+    struct oh__load_plan *plan; /* grows between two laps, while all workers wait */
+    struct oh__load_search search;
+    unsigned stats_n;    /* of steps that there may be; behind them registering and leaving */
+    unsigned first_step; /* of this lap */
+    unsigned laps;
+    bool over; /* there is no further lap */
     struct oh__load_users *users;
     struct oh_addr server, local; /* local without port */
     unsigned workers_n;
     struct oh__load_worker *workers[OH__LOAD_THREADS_MAX];
     _Atomic int stop;              /* enum oh__load_stop */
     _Atomic int error;             /* OH_E_* of a worker whose system calls fail */
+    _Atomic int quit;              /* stopped by the user, or for too many failures */
     atomic_uint_fast64_t failures; /* of all workers, against max_failures */
-    _Atomic int unregistered;      /* a user could not be registered: no run */
-    uint64_t start;                /* ns; when the plan begins */
-    void *gate;                    /* pthread_barrier_t of all workers */
-    struct oh__net *desk;          /* of the thread that waits for the workers; woken by each */
-    atomic_uint ended;             /* workers that are through */
+    atomic_uint_fast64_t late[OH__LOAD_STEPS_MAX], lost[OH__LOAD_STEPS_MAX]; /* of all workers */
+    _Atomic int unregistered; /* a user could not be registered: no run */
+    uint64_t start;           /* ns; when the plan begins */
+    void *gate;               /* pthread_barrier_t of all workers */
+    struct oh__net *desk;     /* of the thread that waits for the workers; woken by each */
+    atomic_uint ended;        /* workers that are through */
 };
 
 enum oh__load_state {
@@ -388,6 +438,7 @@ struct oh__load_op {
     bool answered;           /* the callee has sent its 2xx */
     bool unconfirmed;        /* and repeats it, because its ACK has not come */
     bool leaving;            /* REGISTER that takes the binding away */
+    bool late;               /* has been counted as such */
     struct oh_addr next_hop; /* of requests within the dialog */
     struct oh__load_part auth, invite_auth, uri, routes, to;
     uint16_t room_n; /* what is to stay; the credentials of the current request stand behind it */
@@ -452,7 +503,8 @@ struct oh__load_worker {
     uint64_t left; /* closed loop: operations to start */
     struct oh__load_schedule schedule;
     uint64_t fed_at, last_done;   /* ns */
-    struct oh__load_stats *stats; /* one for each step, then registering and leaving */
+    uint64_t cpu, lasted;         /* ns of processor time, and of time, in the laps */
+    struct oh__load_stats *stats; /* one for each step, then registering and leaving: stats_n */
     struct oh__load_live live;
     uint64_t bad, stray; /* received: no SIP, or to nothing of ours */
     uint32_t received;   /* counts on, to look closer at some */
@@ -485,6 +537,12 @@ void oh__load_worker_free(struct oh__load_worker *w);
 
 /* A worker's thread: registers its users, runs its part of the plan, signs its users off. */
 void *oh__load_worker_main(void *worker);
+
+/*
+ * Decides whether there is one more lap (run->over), what it consists of, and when it begins. To be
+ * called by one worker while all the others wait.
+ */
+void oh__load_next_lap(struct oh__load_run *run);
 
 /* The figures of the step or phase that an operation belongs to. */
 static inline struct oh__load_stats *oh__load_stats_of(struct oh__load_worker *w,
@@ -519,6 +577,9 @@ struct oh__load_op *oh__load_op_find(struct oh__load_worker *w, struct oh_span t
 /* Reads all of a message that was looked at; NULL when it is none, which is counted. Valid until
  * the next one. */
 const struct oh_msg *oh__load_whole(struct oh__load_worker *w, const struct oh__load_view *v);
+
+/* An operation is not over; counted as late once it is. */
+void oh__load_op_waits(struct oh__load_worker *w, struct oh__load_op *op, uint64_t now);
 
 /* An operation is complete: counted, and its slot free. */
 void oh__load_op_done(struct oh__load_worker *w, struct oh__load_op *op, uint64_t now);
@@ -629,7 +690,10 @@ struct oh__load_report {
     struct oh__load_stats all; /* of all counted steps */
     double seconds;
     uint64_t bad, stray, kernel_drops;
-    double best; /* ramp: the highest rate held before the first that was not; 0 = none */
+    double best;     /* ramp: the highest rate held, below those that were not; 0 = none */
+    double cpu_each; /* ns of our own processor time per operation */
+    double busy;     /* of our busiest thread, 0 .. 1 */
+    bool limited;    /* the figures may be our limit and not the server's */
 };
 
 /*

@@ -15,8 +15,7 @@
 #define BURST           64 /* operations begun per round, so that answers are not left waiting */
 #define REGISTER_WINDOW 64 /* users of one worker that register at a time */
 #define LEAVE_TIME      (10 * OH__SEC)
-#define LEAD_IN         (5 * OH__MS) /* from the gate to the first operation */
-#define TIMER_SLACK     1000         /* ns; the kernel's default of 50 us would show in latencies */
+#define TIMER_SLACK     1000 /* ns; the kernel's default of 50 us would show in latencies */
 
 #define LOOK_CLOSER 64 /* one message of so many is also checked in full */
 #define CLOCK_EVERY 8  /* messages of a batch; it takes 3 us to go through as many */
@@ -80,7 +79,7 @@ static int make_tables(struct oh__load_worker *w)
     /* Not cleared: a slot is made when it is used first, and most never are. */
     w->ops = oh_alloc(a, w->slots * sizeof *w->ops);
     w->idle = oh_alloc(a, w->slots * sizeof *w->idle);
-    w->stats = oh_alloc_zero(a, w->run->plan->n + 2, sizeof *w->stats);
+    w->stats = oh_alloc_zero(a, w->run->stats_n + 2, sizeof *w->stats);
     w->answers = oh_alloc(a, w->slots * sizeof *w->answers);
     w->wheel = oh__wheel_new(a, oh__clock_now());
     w->hasher = oh__hasher_new();
@@ -154,7 +153,7 @@ void oh__load_worker_free(struct oh__load_worker *w)
     oh__net_close(w->shared);
     oh__hasher_free(w->hasher);
     oh__wheel_free(w->wheel);
-    oh_free(a, w->stats, (w->run->plan->n + 2) * sizeof *w->stats);
+    oh_free(a, w->stats, (w->run->stats_n + 2) * sizeof *w->stats);
     oh_free(a, w->answers, w->slots * sizeof *w->answers);
     oh_free(a, w->idle, w->slots * sizeof *w->idle);
     oh_free(a, w->ops, w->slots * sizeof *w->ops);
@@ -218,25 +217,72 @@ static void give_slot(struct oh__load_worker *w, struct oh__load_op *op)
     oh__load_live_add(&w->live.in_flight, (uint64_t)-1);
 }
 
+/* Starts nothing more; the watch gives up what is not over soon. */
+static void stop_soon(struct oh__load_run *run)
+{
+    int go = OH__LOAD_GO;
+
+    atomic_compare_exchange_strong(&run->stop, &go, OH__LOAD_STOP_SOON);
+}
+
+/* One more operation of a step has gone wrong; a rate that cannot be held any more ends the lap. */
+static void spoil(struct oh__load_worker *w, unsigned step, atomic_uint_fast64_t counts[],
+                  unsigned one_of)
+{
+    struct oh__load_run *run = w->run;
+    const struct oh__load_step *s = &run->plan->steps[step];
+    double planned;
+
+    if (w->phase != OH__LOAD_RUNNING || run->config->ramp_to <= 0)
+        return;
+    planned = s->rate * (double)(s->until - s->from) / OH__SEC;
+    if ((double)(atomic_fetch_add(&counts[step], 1) + 1) * one_of > planned && s->counted)
+        stop_soon(run);
+}
+
+/* How long an operation has taken so far, without the time that a call was held. */
+static uint64_t taken(const struct oh__load_op *op, uint64_t now)
+{
+    return op->in_dialog ? op->setup + (now - op->hung_up) : now - op->due;
+}
+
+void oh__load_op_waits(struct oh__load_worker *w, struct oh__load_op *op, uint64_t now)
+{
+    if (op->late || taken(op, now) <= w->run->config->p99_max)
+        return;
+    op->late = true;
+    oh__load_stats_of(w, op)->late++;
+    spoil(w, op->step, w->run->late, OH__LOAD_LATE_OF);
+}
+
+/* Counts a completed operation for the step in which it was completed, as if it had not been held.
+ */
+static void count_in_time(struct oh__load_worker *w, const struct oh__load_op *op, uint64_t took)
+{
+    const struct oh__load_plan *plan = w->run->plan;
+    uint64_t at = op->due + took - w->run->start;
+    unsigned step = oh__load_plan_at(plan, at);
+
+    /* Of a step that is cut short, what comes behind its end does not count. */
+    if (at < plan->steps[step].until &&
+        (w->window || atomic_load_explicit(&w->run->stop, memory_order_relaxed) == OH__LOAD_GO))
+        w->stats[step].in_time++;
+}
+
 void oh__load_op_done(struct oh__load_worker *w, struct oh__load_op *op, uint64_t now)
 {
     struct oh__load_stats *s = oh__load_stats_of(w, op);
-    uint64_t took = now - op->due;
+    uint64_t took = taken(op, now);
 
+    oh__load_op_waits(w, op, now);
     if (op->in_dialog) {
-        took = op->setup + (now - op->hung_up);
         oh__hist_add(&s->setup, op->setup);
         oh__hist_add(&s->teardown, now - op->hung_up);
     }
     oh__hist_add(&s->total, took);
     s->completed++;
     if (w->phase == OH__LOAD_RUNNING) {
-        const struct oh__load_plan *plan = w->run->plan;
-        uint64_t at = op->due + took - w->run->start; /* as if the call had not been held */
-        unsigned step = oh__load_plan_at(plan, at);
-
-        if (at < plan->steps[step].until)
-            w->stats[step].in_time++;
+        count_in_time(w, op, took);
         w->last_done = now;
         oh__load_live_add(&w->live.completed, 1);
         oh__load_live_add(&w->live.latency, took);
@@ -245,11 +291,11 @@ void oh__load_op_done(struct oh__load_worker *w, struct oh__load_op *op, uint64_
 }
 
 /* Counts a failure, and ends the run when there are more than it may have. */
-static void count_failure(struct oh__load_worker *w, struct oh__load_stats *s)
+static void count_failure(struct oh__load_worker *w, unsigned step)
 {
     struct oh__load_run *run = w->run;
 
-    s->failed++;
+    w->stats[step].failed++;
     if (w->phase == OH__LOAD_REGISTERING) {
         atomic_store(&run->unregistered, 1);
         w->fed = true;
@@ -258,9 +304,11 @@ static void count_failure(struct oh__load_worker *w, struct oh__load_stats *s)
         return;
     oh__load_live_add(&w->live.failed, 1);
     w->last_done = oh__clock_now();
-    if (atomic_fetch_add(&run->failures, 1) + 1 > run->config->max_failures &&
-        atomic_load(&run->stop) == OH__LOAD_GO)
-        atomic_store(&run->stop, OH__LOAD_STOP_SOON);
+    spoil(w, step, run->lost, OH__LOAD_LOST_OF);
+    if (atomic_fetch_add(&run->failures, 1) + 1 > run->config->max_failures) {
+        atomic_store(&run->quit, 1);
+        stop_soon(run);
+    }
 }
 
 void oh__load_op_refused(struct oh__load_worker *w, struct oh__load_op *op, unsigned code)
@@ -268,7 +316,7 @@ void oh__load_op_refused(struct oh__load_worker *w, struct oh__load_op *op, unsi
     struct oh__load_stats *s = oh__load_stats_of(w, op);
 
     s->codes[code < OH__LOAD_CODES ? code : 0]++;
-    count_failure(w, s);
+    count_failure(w, op->step);
     give_slot(w, op);
 }
 
@@ -278,7 +326,7 @@ void oh__load_op_failed(struct oh__load_worker *w, struct oh__load_op *op,
     struct oh__load_stats *s = oh__load_stats_of(w, op);
 
     s->reasons[why]++;
-    count_failure(w, s);
+    count_failure(w, op->step);
     give_slot(w, op);
 }
 
@@ -305,7 +353,7 @@ static void begin(struct oh__load_worker *w, uint64_t due, uint64_t now, unsigne
         oh__load_live_add(&w->live.started, 1);
     if (!op) {
         s->reasons[OH__LOAD_FAIL_SLOTS]++;
-        count_failure(w, s);
+        count_failure(w, step);
         return;
     }
     oh__hist_add(&s->lag, now - due);
@@ -319,7 +367,7 @@ static void begin(struct oh__load_worker *w, uint64_t due, uint64_t now, unsigne
 /* Every user of this worker once. Returns when there is more to do. */
 static uint64_t feed_users(struct oh__load_worker *w, uint64_t now)
 {
-    unsigned step = w->run->plan->n + (w->phase == OH__LOAD_LEAVING);
+    unsigned step = w->run->stats_n + (w->phase == OH__LOAD_LEAVING);
     uint32_t window = w->slots < REGISTER_WINDOW ? w->slots : REGISTER_WINDOW;
 
     while (!w->fed && w->user_next < w->user_n && w->in_flight < window)
@@ -538,14 +586,33 @@ static void run_phase(struct oh__load_worker *w, enum oh__load_phase phase)
     oh__net_flush(w->net);
 }
 
-/* All workers begin together, at a time that one of them sets. */
-static void meet(struct oh__load_worker *w)
+/* All workers begin together, at a time that one of them sets. False when the run is over. */
+static bool meet(struct oh__load_worker *w)
 {
     pthread_barrier_t *gate = w->run->gate;
 
     if (pthread_barrier_wait(gate) == PTHREAD_BARRIER_SERIAL_THREAD)
-        w->run->start = oh__clock_now() + LEAD_IN;
+        oh__load_next_lap(w->run);
     pthread_barrier_wait(gate);
+    return !w->run->over;
+}
+
+/* One lap of the plan. */
+static void run_lap(struct oh__load_worker *w)
+{
+    struct oh__load_run *run = w->run;
+    uint64_t cpu = oh__clock_thread(), begun = oh__clock_now();
+
+    w->fed_at = w->last_done = run->start + run->plan->steps[run->first_step].from;
+    oh__load_schedule_init(&w->schedule, run->plan, w->index, run->workers_n);
+    w->schedule.step = run->first_step;
+    w->window = (uint32_t)oh__load_share(run->config->window, w->index, run->workers_n);
+    w->left = run->plan->count == OH__NEVER
+                  ? OH__NEVER
+                  : oh__load_share(run->plan->count, w->index, run->workers_n);
+    run_phase(w, OH__LOAD_RUNNING);
+    w->cpu += oh__clock_thread() - cpu;
+    w->lasted += oh__clock_now() - begun;
 }
 
 void *oh__load_worker_main(void *worker)
@@ -557,15 +624,8 @@ void *oh__load_worker_main(void *worker)
     prctl(PR_SET_TIMERSLACK, TIMER_SLACK, 0, 0, 0);
     if (run->config->register_first)
         run_phase(w, OH__LOAD_REGISTERING);
-    meet(w);
-    w->fed_at = w->last_done = run->start;
-    oh__load_schedule_init(&w->schedule, run->plan, w->index, run->workers_n);
-    w->window = (uint32_t)oh__load_share(run->config->window, w->index, run->workers_n);
-    w->left = run->plan->count == OH__NEVER
-                  ? OH__NEVER
-                  : oh__load_share(run->plan->count, w->index, run->workers_n);
-    if (!atomic_load(&run->unregistered) && !atomic_load(&run->error))
-        run_phase(w, OH__LOAD_RUNNING);
+    while (meet(w))
+        run_lap(w);
     if (run->config->register_first && !atomic_load(&run->error))
         run_phase(w, OH__LOAD_LEAVING);
     oh__net_stats(w->net, &stats);

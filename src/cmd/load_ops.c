@@ -449,6 +449,7 @@ void oh__load_on_timer(struct oh__load_worker *w, struct oh__load_op *op, uint64
         give_up(w, op);
         return;
     }
+    oh__load_op_waits(w, op, now);
     oh__load_stats_of(w, op)->retransmissions++;
     oh__load_live_add(&w->live.retransmissions, 1);
     send(w, op, request_of((enum oh_method)op->method));

@@ -14,7 +14,6 @@
 #define YEAR        (UINT64_C(366) * 24 * 3600)
 #define RATE_MAX    1000000
 #define RAMP_STEPS  10
-#define STEPS_MAX   100
 #define MOST_DIGITS 9
 
 #define DEFAULT_USERS   100
@@ -22,38 +21,43 @@
 #define DEFAULT_RATE    10
 #define DEFAULT_EXPIRES 3600
 
-#define OF_ALL                                                                                   \
-    {"rate", "N/s", "begin N operations each second, however long answers take; 10 unless told", \
-     0},                                                                                         \
-        {"window", "N", "instead of --rate: keep N operations in flight", 0},                    \
-        {"ramp", "FROM:TO:SECONDS",                                                              \
-         "instead of --rate: from one rate to another in 10 steps (or FROM:TO:SECONDS:STEPS), "  \
-         "each of so many seconds",                                                              \
-         0},                                                                                     \
-        {"duration", "TIME", "stop beginning after this time (10s, 5m); 10s unless told", 0},    \
-        {"count", "N", "stop after N operations", 0},                                            \
-        {"warmup", "TIME", "the beginning that is not counted; none unless told", 0},            \
-        {"users", "N", "how many users take part; 100 unless told", 0},                          \
-        {"user-format", "FORMAT",                                                                \
-         "their names; %d or %06d is the number, from 0; u%06d unless "                          \
-         "told",                                                                                 \
-         0},                                                                                     \
-        {"domain", "NAME", "what stands behind their @; the target unless told", 0},             \
-        {"threads", "N", "threads; 1 unless told", 0},                                           \
-        {"ports", "N", "source ports of each thread; 4 unless told", 0},                         \
-        {"in-flight", "N",                                                                       \
-         "how many operations may wait at once in an open loop; by rate unless "                 \
-         "told",                                                                                 \
-         0},                                                                                     \
-        {"timeout", "TIME", "when a request without final response has failed; 32s unless told", \
-         0},                                                                                     \
-        {"max-failures", "N", "stop when more than N operations have failed", 0},                \
-        {"p99-max", "MS",                                                                        \
-         "a rate of a ramp is held when 99 % are done within so many "                           \
-         "milliseconds; 100 unless told",                                                        \
-         0},                                                                                     \
-    {                                                                                            \
-        "yes-i-own-this-server", NULL, "the target may be a public address", 0                   \
+#define OF_ALL                                                                                     \
+    {"rate", "N/s", "begin N operations each second, however long answers take; 10 unless told",   \
+     0},                                                                                           \
+        {"window", "N", "instead of --rate: keep N operations in flight", 0},                      \
+        {"ramp", "FROM:TO:SECONDS",                                                                \
+         "instead of --rate: from one rate to another in 10 steps (or FROM:TO:SECONDS:STEPS), "    \
+         "each of so many seconds. A rate is held when at most 0.1 % of its operations are lost "  \
+         "and p99 is within --p99-max; one that is not is tried once more, and then the limit is " \
+         "looked for below it",                                                                    \
+         0},                                                                                       \
+        {"duration", "TIME", "stop beginning after this time (10s, 5m); 10s unless told", 0},      \
+        {"count", "N", "stop after N operations", 0},                                              \
+        {"warmup", "TIME", "the beginning that is not counted; none unless told", 0},              \
+        {"users", "N", "how many users take part; 100 unless told", 0},                            \
+        {"user-format", "FORMAT",                                                                  \
+         "their names; %d or %06d is the number, from 0; u%06d unless "                            \
+         "told",                                                                                   \
+         0},                                                                                       \
+        {"domain", "NAME", "what stands behind their @; the target unless told", 0},               \
+        {"threads", "N", "threads; 1 unless told", 0},                                             \
+        {"ports", "N",                                                                             \
+         "source ports of each thread, at most 64; 4 unless told. A server's workers are fed "     \
+         "evenly from 64 or more",                                                                 \
+         0},                                                                                       \
+        {"in-flight", "N",                                                                         \
+         "how many operations may wait at once in an open loop; by rate unless "                   \
+         "told",                                                                                   \
+         0},                                                                                       \
+        {"timeout", "TIME", "when a request without final response has failed; 32s unless told",   \
+         0},                                                                                       \
+        {"max-failures", "N", "stop when more than N operations have failed", 0},                  \
+        {"p99-max", "MS",                                                                          \
+         "a rate of a ramp is held when 99 % are done within so many "                             \
+         "milliseconds; 100 unless told",                                                          \
+         0},                                                                                       \
+    {                                                                                              \
+        "yes-i-own-this-server", NULL, "the target may be a public address", 0                     \
     }
 
 #define OF_ACCOUNTS                                                                            \
@@ -195,7 +199,8 @@ static bool read_ramp(const char *text, struct oh__load_config *c)
     if (!oh__load_time_read(lasts, SEC, &c->ramp_step) || c->ramp_step < 100 * MS)
         return false;
     if (colon >= 0 &&
-        (oh_span_u32(oh_span_from(rest, (size_t)colon + 1), STEPS_MAX, &steps) || steps == 0))
+        (oh_span_u32(oh_span_from(rest, (size_t)colon + 1), OH__LOAD_RAMP_MAX, &steps) ||
+         steps == 0))
         return false;
     c->ramp_steps = steps;
     return true;
@@ -356,7 +361,7 @@ static bool read_loop(const struct oh__args *args, struct oh__load_config *c)
     if (ramp && !read_ramp(ramp, c)) {
         oh__fail("--ramp %s: it must be FROM:TO:SECONDS or FROM:TO:SECONDS:STEPS, such as "
                  "1000:20000:5 (at most %d steps, none shorter than 100ms)",
-                 ramp, STEPS_MAX);
+                 ramp, OH__LOAD_RAMP_MAX);
         return false;
     }
     if (!count_arg(args, "window", OH__LOAD_SLOTS_MAX, 0, &n))

@@ -14,7 +14,9 @@
 
 #define NS_PER_S  1e9
 #define NS_PER_MS 1e6
+#define NS_PER_US 1e3
 #define LATE      (5 * OH__MS) /* a 99th percentile of our own delay that is worth a warning */
+#define BUSY      0.95         /* of a core: there was nothing left to go faster with */
 #define CELL      64
 
 static const char *const KINDS[] = {"options", "register", "message", "call"};
@@ -48,6 +50,7 @@ void oh__load_stats_merge(struct oh__load_stats *s, const struct oh__load_stats 
     s->failed += o->failed;
     s->abandoned += o->abandoned;
     s->in_time += o->in_time;
+    s->late += o->late;
     s->retransmissions += o->retransmissions;
     s->challenges += o->challenges;
     for (unsigned i = 0; i < OH__LOAD_CODES; i++)
@@ -79,17 +82,15 @@ static uint64_t end_of(const struct oh__load_run *run)
     if (run->config->window && last > fed)
         fed = last;
     fed = fed > run->start ? fed - run->start : 0;
-    if (fed < until && (run->config->window || atomic_load(&run->stop) != OH__LOAD_GO))
+    if (fed < until && (run->config->window || atomic_load(&run->quit)))
         return fed;
     return until;
 }
 
-/* A rate is held when a user would not have noticed it: nothing failed, and hardly anything was
- * slow. */
-static bool is_held(const struct oh__load_run *run, const struct oh__load_stats *s)
+bool oh__load_is_held(uint64_t attempted, uint64_t completed, uint64_t lost, uint64_t late)
 {
-    return s->failed == 0 && s->abandoned == 0 &&
-           oh__hist_at(&s->total, 0.99) <= run->config->p99_max;
+    return attempted > 0 && lost * OH__LOAD_LOST_OF <= attempted &&
+           late * OH__LOAD_LATE_OF <= completed;
 }
 
 /* Adds a step's figures of all workers; NULL steps (not reached, warm-up) leave no result. */
@@ -111,16 +112,36 @@ static int add_step(const struct oh__load_run *run, unsigned i, uint64_t end,
     r->step = step;
     r->seconds = (double)(until - step->from) / NS_PER_S;
     r->achieved = (double)r->stats->in_time / r->seconds;
-    r->held = is_held(run, r->stats);
+    r->held = oh__load_is_held(r->stats->attempted, r->stats->completed,
+                               r->stats->failed + r->stats->abandoned, r->stats->late);
     out->seconds += r->seconds;
     oh__load_stats_merge(&out->all, r->stats);
     return OH_OK;
 }
 
+/* What the generator itself has used: a figure that it limits says nothing about the server. */
+static void measure_ourselves(const struct oh__load_run *run, struct oh__load_report *out)
+{
+    uint64_t operations = 0, cpu = 0;
+
+    for (unsigned k = 0; k < run->workers_n; k++) {
+        const struct oh__load_worker *w = run->workers[k];
+        double busy = w->lasted ? (double)w->cpu / (double)w->lasted : 0;
+
+        out->busy = busy > out->busy ? busy : out->busy;
+        cpu += w->cpu;
+        for (unsigned i = 0; i < run->plan->n; i++)
+            operations += w->stats[i].attempted;
+    }
+    out->cpu_each = operations ? (double)cpu / (double)operations : 0;
+    out->limited = out->busy > BUSY || oh__hist_at(&out->all.lag, 0.99) > LATE ||
+                   out->kernel_drops > 0;
+}
+
 int oh__load_report_make(const struct oh__load_run *run, struct oh__load_report *out)
 {
     uint64_t end = end_of(run);
-    bool all_held = true;
+    double missed = run->search.missed;
     int rc = OH_OK;
 
     memset(out, 0, sizeof *out);
@@ -137,10 +158,12 @@ int oh__load_report_make(const struct oh__load_run *run, struct oh__load_report 
         out->kernel_drops += run->workers[k]->kernel_drops;
     }
     for (unsigned i = 0; i < out->n; i++) {
-        all_held = all_held && out->steps[i].held;
-        if (all_held)
-            out->best = out->steps[i].step->rate;
+        double rate = out->steps[i].step->rate;
+
+        if (out->steps[i].held && rate > out->best && (missed <= 0 || rate < missed))
+            out->best = rate;
     }
+    measure_ourselves(run, out);
     return OH_OK;
 }
 
@@ -201,12 +224,12 @@ static void add_number(struct oh__sheet *t, uint64_t n)
     oh__sheet_add(t, cell);
 }
 
-/* Adds a cell in milliseconds. */
-static void add_ms(struct oh__sheet *t, uint64_t ns)
+/* Adds a cell in milliseconds; where nothing was measured there is nothing to tell. */
+static void add_ms(struct oh__sheet *t, const struct oh__hist *h, uint64_t ns)
 {
     char cell[CELL];
 
-    oh__sheet_add(t, ms_text(ns, cell));
+    oh__sheet_add(t, h->n ? ms_text(ns, cell) : "-");
 }
 
 /* One line that says what was done, so that a saved report explains itself. */
@@ -249,6 +272,14 @@ static void print_failures(const struct oh__load_stats *s, FILE *to)
             print_failure(to, oh__load_failure_text((enum oh__load_failure)i), s->reasons[i]);
 }
 
+/* What the generator has used, beside the figures that it has measured. */
+static void print_ourselves(const struct oh__load_report *r, FILE *to)
+{
+    fprintf(to, "this program     %12.1f   us of CPU per operation; %.0f %% of a core%s\n",
+            r->cpu_each / NS_PER_US, r->busy * 100,
+            r->run->workers_n > 1 ? " in its busiest thread" : "");
+}
+
 /* How many, and why not all. */
 static void print_counts(const struct oh__load_report *r, FILE *to)
 {
@@ -268,6 +299,7 @@ static void print_counts(const struct oh__load_report *r, FILE *to)
     if (r->bad || r->stray)
         fprintf(to, "received besides %12llu   not SIP, and %llu to nothing of ours\n",
                 (unsigned long long)r->bad, (unsigned long long)r->stray);
+    print_ourselves(r, to);
     fputc('\n', to);
 }
 
@@ -275,12 +307,12 @@ static void print_counts(const struct oh__load_report *r, FILE *to)
 static void add_latency(struct oh__sheet *t, const char *name, const struct oh__hist *h)
 {
     oh__sheet_add(t, name);
-    add_ms(t, oh__hist_mean(h));
-    add_ms(t, oh__hist_at(h, 0.5));
-    add_ms(t, oh__hist_at(h, 0.9));
-    add_ms(t, oh__hist_at(h, 0.99));
-    add_ms(t, oh__hist_at(h, 0.999));
-    add_ms(t, h->max);
+    add_ms(t, h, oh__hist_mean(h));
+    add_ms(t, h, oh__hist_at(h, 0.5));
+    add_ms(t, h, oh__hist_at(h, 0.9));
+    add_ms(t, h, oh__hist_at(h, 0.99));
+    add_ms(t, h, oh__hist_at(h, 0.999));
+    add_ms(t, h, h->max);
 }
 
 /* The last line is our own delay: what it says is part of the lines above it. */
@@ -316,9 +348,9 @@ static void print_steps(const struct oh__load_report *r, FILE *to)
         oh__sheet_add(&t, rate_text(s->achieved, cell));
         add_number(&t, s->stats->failed);
         add_number(&t, s->stats->retransmissions);
-        add_ms(&t, oh__hist_at(&s->stats->total, 0.5));
-        add_ms(&t, oh__hist_at(&s->stats->total, 0.99));
-        add_ms(&t, s->stats->total.max);
+        add_ms(&t, &s->stats->total, oh__hist_at(&s->stats->total, 0.5));
+        add_ms(&t, &s->stats->total, oh__hist_at(&s->stats->total, 0.99));
+        add_ms(&t, &s->stats->total, s->stats->total.max);
         oh__sheet_add(&t, s->held ? "yes" : "no");
     }
     fputc('\n', to);
@@ -329,7 +361,13 @@ static void print_steps(const struct oh__load_report *r, FILE *to)
         fprintf(to, "highest rate held: %s", rate_text(r->best, cell));
     else
         fprintf(to, "no rate was held");
-    fprintf(to, " (nothing failed, p99 within %s ms)\n", ms_text(r->run->config->p99_max, cell));
+    fprintf(to, " (at most 0.1 %% lost, p99 within %s ms)\n",
+            ms_text(r->run->config->p99_max, cell));
+    if (r->run->search.missed > 0)
+        fprintf(to, "not held: %s; the ramp goes no further\n",
+                rate_text(r->run->search.missed, cell));
+    else if (r->best > 0 && !atomic_load(&r->run->quit))
+        fprintf(to, "The ramp came to its end: the limit is above.\n");
 }
 
 /* What makes the figures less than they look. */
@@ -338,8 +376,13 @@ static void print_warnings(const struct oh__load_report *r, FILE *to)
     uint64_t late = oh__hist_at(&r->all.lag, 0.99);
     char cell[CELL];
 
-    if (atomic_load(&r->run->stop) != OH__LOAD_GO)
+    if (atomic_load(&r->run->quit))
         fprintf(to, "\nThe run was stopped before its end.\n");
+    if (r->busy > BUSY)
+        fprintf(to,
+                "\nThis program used all of a core: more than that would have to come from more "
+                "--threads,\nor another machine. What is above is its limit, and perhaps not the "
+                "server's.\n");
     if (late > LATE)
         fprintf(
             to,
@@ -390,10 +433,10 @@ static void set_integer(json_t *o, const char *key, uint64_t n)
     json_object_set_new(o, key, json_integer((json_int_t)n));
 }
 
-/* Adds a time in milliseconds. */
-static void set_ms(json_t *o, const char *key, uint64_t ns)
+/* Adds a time in milliseconds, null when none was measured. */
+static void set_ms(json_t *o, const char *key, const struct oh__hist *h, uint64_t ns)
 {
-    json_object_set_new(o, key, json_real((double)ns / NS_PER_MS));
+    json_object_set_new(o, key, h->n ? json_real((double)ns / NS_PER_MS) : json_null());
 }
 
 /* The same percentiles as the table has. */
@@ -401,12 +444,12 @@ static json_t *json_latency(const struct oh__hist *h)
 {
     json_t *o = json_object();
 
-    set_ms(o, "mean", oh__hist_mean(h));
-    set_ms(o, "p50", oh__hist_at(h, 0.5));
-    set_ms(o, "p90", oh__hist_at(h, 0.9));
-    set_ms(o, "p99", oh__hist_at(h, 0.99));
-    set_ms(o, "p999", oh__hist_at(h, 0.999));
-    set_ms(o, "max", h->max);
+    set_ms(o, "mean", h, oh__hist_mean(h));
+    set_ms(o, "p50", h, oh__hist_at(h, 0.5));
+    set_ms(o, "p90", h, oh__hist_at(h, 0.9));
+    set_ms(o, "p99", h, oh__hist_at(h, 0.99));
+    set_ms(o, "p999", h, oh__hist_at(h, 0.999));
+    set_ms(o, "max", h, h->max);
     return o;
 }
 
@@ -490,11 +533,14 @@ json_t *oh__load_report_json(const struct oh__load_report *r, int status)
     set_integer(o, "users", r->run->users->n);
     set_integer(o, "threads", r->run->workers_n);
     set_integer(o, "ports", c->ports);
-    json_object_set_new(o, "stopped", json_boolean(atomic_load(&r->run->stop) != OH__LOAD_GO));
+    json_object_set_new(o, "stopped", json_boolean(atomic_load(&r->run->quit)));
     set_figures(o, &r->all, r->seconds, achieved(r), c->kind == OH__LOAD_CALL);
     set_integer(o, "received_bad", r->bad);
     set_integer(o, "received_stray", r->stray);
     set_integer(o, "kernel_drops", r->kernel_drops);
+    json_object_set_new(o, "own_cpu_us_per_operation", json_real(r->cpu_each / NS_PER_US));
+    json_object_set_new(o, "own_busy", json_real(r->busy));
+    json_object_set_new(o, "limited_by_own", json_boolean(r->limited));
     if (c->ramp_to > 0) {
         json_object_set_new(o, "p99_max_ms", json_real((double)c->p99_max / NS_PER_MS));
         json_object_set_new(o, "highest_rate_held", r->best > 0 ? json_real(r->best) : json_null());
@@ -535,7 +581,7 @@ void oh__load_live_line(const struct oh__load_run *run, struct oh__load_glance *
             "retransmitted %llu\033[K",
             elapsed, rate_text((double)(now.started - last->started) / since, begun),
             rate_text((double)done / since, ended),
-            ms_text(done ? (now.latency - last->latency) / done : 0, mean),
+            done ? ms_text((now.latency - last->latency) / done, mean) : "-",
             (unsigned long long)now.in_flight, (unsigned long long)now.failed,
             (unsigned long long)now.retransmissions);
     fflush(to);

@@ -49,12 +49,25 @@ static const struct {
 /* Sentences about the whole server: null when all is well. */
 static const char *const WARNINGS[] = {"warning", "store_trouble"};
 
+/* The same of the workers, and of their network side. */
+static const struct {
+    const char *key, *words;
+} WORKER_TROUBLES[] = {
+    {"rx_shed", "datagrams thrown away unread, of strangers first: there was more to do than time"},
+    {"kernel_drops", "datagrams lost by the kernel, because the server was too slow for a moment"},
+    {"connections_refused_limit", "connections refused, because there were too many"},
+    {"connections_refused_source", "connections refused, because one address had too many"},
+    {"slow_peers_closed", "connections closed, because the peer was too slow"},
+    {"idle_closed", "connections closed, because nothing came any more"},
+    {"framing_closed", "connections closed, because of what cannot be read"},
+};
+
 static uint64_t counter(const json_t *status, const char *key)
 {
     return oh__json_u64(json_object_get(status, "counters"), key, 0);
 }
 
-/* A sum over all workers of a counter of their network side. */
+/* A sum over all workers of a counter of theirs or of their network side. */
 static uint64_t net_sum(const json_t *status, const char *key)
 {
     const json_t *worker;
@@ -62,7 +75,7 @@ static uint64_t net_sum(const json_t *status, const char *key)
     size_t i;
 
     json_array_foreach(json_object_get(status, "workers"), i, worker)
-        sum += oh__json_u64(json_object_get(worker, "net"), key, 0);
+        sum += oh__json_u64(json_object_get(worker, "net"), key, oh__json_u64(worker, key, 0));
     return sum;
 }
 
@@ -169,26 +182,22 @@ static void print_rates(const json_t *first, const json_t *second)
     oh__sheet_done(&t);
 }
 
+/* A line about what went wrong, when something did. */
+static void print_trouble(uint64_t n, const char *words)
+{
+    if (n)
+        printf("%12llu  %s\n", (unsigned long long)n, words);
+}
+
 static void print_troubles(const json_t *s)
 {
-    uint64_t drops = net_sum(s, "kernel_drops"), log = oh__json_u64(s, "log_dropped", 0);
-    bool any = false;
-
-    for (unsigned i = 0; i < sizeof TROUBLES / sizeof *TROUBLES; i++) {
-        uint64_t n = counter(s, TROUBLES[i].key);
-
-        if (n == 0)
-            continue;
-        printf("%s%12llu  %s\n", any ? "" : "\n", (unsigned long long)n, TROUBLES[i].words);
-        any = true;
-    }
-    if (drops)
-        printf("%12llu  datagrams lost by the kernel, because the server was too slow for a "
-               "moment\n",
-               (unsigned long long)drops);
-    if (log)
-        printf("%12llu  log lines dropped, because the log's destination was too slow\n",
-               (unsigned long long)log);
+    printf("\n");
+    for (unsigned i = 0; i < sizeof TROUBLES / sizeof *TROUBLES; i++)
+        print_trouble(counter(s, TROUBLES[i].key), TROUBLES[i].words);
+    for (unsigned i = 0; i < sizeof WORKER_TROUBLES / sizeof *WORKER_TROUBLES; i++)
+        print_trouble(net_sum(s, WORKER_TROUBLES[i].key), WORKER_TROUBLES[i].words);
+    print_trouble(oh__json_u64(s, "log_dropped", 0),
+                  "log lines left out, because somebody caused too many of them");
     for (unsigned i = 0; i < sizeof WARNINGS / sizeof *WARNINGS; i++) {
         if (!oh__json_str(s, WARNINGS[i])[0])
             continue;

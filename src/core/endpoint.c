@@ -332,6 +332,11 @@ uint64_t oh_endpoint_deadline(const struct oh_endpoint *ep)
     return wheel < completed ? wheel : completed;
 }
 
+size_t oh_endpoint_relax(struct oh_endpoint *ep)
+{
+    return oh__pool_relax(ep->pool) + oh__blocks_relax(ep->blocks);
+}
+
 void oh_endpoint_stats(const struct oh_endpoint *ep, struct oh_endpoint_stats *out)
 {
     *out = ep->stats;

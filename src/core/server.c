@@ -154,6 +154,12 @@ bool oh_server_pending(const struct oh_endpoint *ep, uint64_t server)
                                          : t->state != OH__NIST_COMPLETED;
 }
 
+void oh_server_drop(struct oh_endpoint *ep, uint64_t server)
+{
+    if (oh_server_pending(ep, server))
+        oh__txn_end(ep, oh__txn_server(ep, server));
+}
+
 void oh_server_set_user(struct oh_endpoint *ep, uint64_t server, uint64_t user)
 {
     struct oh__txn *t = oh__txn_server(ep, server);

@@ -1,7 +1,8 @@
 /*
  * The socket part of control: accept, read a line, run the command, write the
  * reply. Everything is non-blocking; a client that stalls is closed by time,
- * one that sends too much at once, and their number is bounded.
+ * one that sends too much at once, and their number is bounded. A client whose
+ * command runs as a job waits for it with his next line; others do not.
  */
 #define _GNU_SOURCE /* accept4 */
 
@@ -18,6 +19,7 @@
 
 #include "base/wheel.h"
 #include "host/control_commands.h"
+#include "host/control_job.h"
 
 #define CLIENTS_MAX    32
 #define LINE_MAX_BYTES (4 * 1024 * 1024)  /* an import sends its rows in batches below this */
@@ -32,12 +34,14 @@ struct client {
     char *out;
     size_t out_n, out_at, out_cap; /* bytes there are, bytes written, room */
     bool wants_write;
+    bool waits;      /* for the job that it has started */
     uint64_t active; /* ns of the last progress */
 };
 
 struct oh__control {
     struct oh__host *host;
     int epoll, listener;
+    struct oh__control_job *job;
     char path[108];
     struct client clients[CLIENTS_MAX];
 };
@@ -112,6 +116,9 @@ int oh__control_open(struct oh__host *host, struct oh__control **out, char why[O
 
     if (r == OH_OK && watch(c, c->listener, EPOLLIN, NULL) != 0)
         r = refuse(why, "cannot be watched", c->path);
+    if (r == OH_OK && (oh__control_job_new(&c->job) != OH_OK ||
+                       watch(c, oh__control_job_fd(c->job), EPOLLIN, c) != 0))
+        r = refuse(why, "cannot have long commands", c->path);
     if (r != OH_OK) {
         oh__control_close(c);
         return r;
@@ -186,7 +193,26 @@ static bool write_some(struct oh__control *control, struct client *c)
     return true;
 }
 
-static json_t *run_line(struct oh__host *host, const char *line, size_t n)
+/* Runs a command, or starts it: then there is no reply yet and the client waits. */
+static json_t *run_command(struct oh__control *control, struct client *c,
+                           const struct oh__control_command *command, json_t *request)
+{
+    const char *running = oh__control_job_running(control->job);
+
+    if (command->kind == OH__CONTROL_LOOK)
+        return command->run(control->host, request);
+    if (running)
+        return oh__control_error(5, "a %s is being done: try again when it has ended", running);
+    if (command->kind == OH__CONTROL_CHANGE)
+        return command->run(control->host, request);
+    if (oh__control_job_start(control->job, control->host, command, request) != OH_OK)
+        return oh__control_error(9, "memory is short: nothing was changed");
+    c->waits = true;
+    return NULL;
+}
+
+/* The reply to a line, or NULL when the client waits for it. */
+static json_t *run_line(struct oh__control *control, struct client *c, const char *line, size_t n)
 {
     json_error_t error;
     json_t *request = json_loadb(line, n, JSON_REJECT_DUPLICATES, &error);
@@ -200,7 +226,7 @@ static json_t *run_line(struct oh__host *host, const char *line, size_t n)
         reply = oh__control_error(
             2, "this server knows no command '%s': it may be of another version", name ? name : "");
     else
-        reply = command->run(host, request);
+        reply = run_command(control, c, command, request);
     json_decref(request);
     return reply;
 }
@@ -232,21 +258,23 @@ static bool queue_reply(struct client *c, const json_t *reply)
 
     if (n == 0 || !out_room(c, n + 1))
         return false;
-    json_dumpb(reply, c->out + c->out_n, n, JSON_COMPACT);
+    /* It allocates as well, and writes nothing when it cannot: the room may hold anything. */
+    if (json_dumpb(reply, c->out + c->out_n, n, JSON_COMPACT) != n)
+        return false;
     c->out[c->out_n + n] = '\n';
     c->out_n += n + 1;
     return true;
 }
 
-/* Runs every complete line. False: the client must go. */
+/* Runs every complete line, up to one that takes its time. False: the client must go. */
 static bool run_lines(struct oh__control *control, struct client *c)
 {
     char *end;
 
-    while ((end = memchr(c->in, '\n', c->in_n)) != NULL) {
+    while (!c->waits && c->in_n && (end = memchr(c->in, '\n', c->in_n)) != NULL) {
         size_t n = (size_t)(end - c->in);
-        json_t *reply = run_line(control->host, c->in, n);
-        bool queued = queue_reply(c, reply);
+        json_t *reply = run_line(control, c, c->in, n);
+        bool queued = c->waits || queue_reply(c, reply);
 
         json_decref(reply);
         if (!queued)
@@ -289,14 +317,35 @@ static void close_stalled(struct oh__control *c)
     uint64_t now = oh__clock_now();
 
     for (unsigned i = 0; i < CLIENTS_MAX; i++)
-        if (c->clients[i].fd >= 0 && now - c->clients[i].active > STALL_MAX)
+        if (c->clients[i].fd >= 0 && !c->clients[i].waits && now - c->clients[i].active > STALL_MAX)
             drop(&c->clients[i]);
+}
+
+/* A job has ended: its client, if it is still there, gets the reply and goes on. */
+static void end_job(struct oh__control *c)
+{
+    json_t *reply;
+
+    if (!oh__control_job_take(c->job, &reply))
+        return;
+    for (unsigned i = 0; i < CLIENTS_MAX; i++) {
+        struct client *client = &c->clients[i];
+
+        if (client->fd < 0 || !client->waits)
+            continue;
+        client->waits = false;
+        client->active = oh__clock_now();
+        if (!queue_reply(client, reply) || !run_lines(c, client))
+            drop(client);
+        break; /* run_lines may have started the next one */
+    }
+    json_decref(reply);
 }
 
 void oh__control_run(struct oh__control *c)
 {
-    struct epoll_event events[CLIENTS_MAX + 1];
-    int n = epoll_wait(c->epoll, events, CLIENTS_MAX + 1, 0);
+    struct epoll_event events[CLIENTS_MAX + 2];
+    int n = epoll_wait(c->epoll, events, CLIENTS_MAX + 2, 0);
 
     close_stalled(c); /* first, so that whoever comes now finds their places */
     for (int i = 0; i < n; i++) {
@@ -304,6 +353,8 @@ void oh__control_run(struct oh__control *c)
 
         if (!client)
             accept_all(c);
+        else if (events[i].data.ptr == c)
+            end_job(c);
         else if (client->fd >= 0 && (!write_some(c, client) || !read_some(c, client)))
             drop(client);
     }
@@ -316,6 +367,7 @@ void oh__control_close(struct oh__control *c)
     for (unsigned i = 0; i < CLIENTS_MAX; i++)
         if (c->clients[i].fd >= 0)
             drop(&c->clients[i]);
+    oh__control_job_free(c->job); /* what it uses of the host is still there */
     if (c->listener >= 0) {
         close(c->listener);
         unlink(c->path);

@@ -12,17 +12,21 @@
 
 #define SENTENCE_MAX 1024
 
+#define LOOK   OH__CONTROL_LOOK
+#define CHANGE OH__CONTROL_CHANGE
+#define LONG   OH__CONTROL_LONG
+
 static const struct oh__control_command COMMANDS[] = {
-    {"ping", oh__control_ping},           {"status", oh__control_status},
-    {"config", oh__control_config},       {"phones", oh__control_phones},
-    {"tried", oh__control_tried},         {"why", oh__control_why},
-    {"bans-list", oh__control_bans_list}, {"bans-clear", oh__control_bans_clear},
-    {"reload", oh__control_reload},       {"drain", oh__control_drain},
-    {"stop", oh__control_stop},           {"backup", oh__control_backup},
-    {"user-add", oh__control_users},      {"user-list", oh__control_users},
-    {"user-passwd", oh__control_users},   {"user-set", oh__control_users},
-    {"user-remove", oh__control_users},   {"user-import", oh__control_users},
-    {"restore", oh__control_restore},
+    {"ping", LOOK, oh__control_ping},           {"status", LOOK, oh__control_status},
+    {"config", LOOK, oh__control_config},       {"phones", LOOK, oh__control_phones},
+    {"tried", LOOK, oh__control_tried},         {"why", LOOK, oh__control_why},
+    {"bans-list", LOOK, oh__control_bans_list}, {"bans-clear", LOOK, oh__control_bans_clear},
+    {"reload", CHANGE, oh__control_reload},     {"drain", LOOK, oh__control_drain},
+    {"stop", LOOK, oh__control_stop},           {"backup", LONG, oh__control_backup},
+    {"restore", LONG, oh__control_restore},     {"user-add", CHANGE, oh__control_users},
+    {"user-list", CHANGE, oh__control_users},   {"user-passwd", CHANGE, oh__control_users},
+    {"user-set", CHANGE, oh__control_users},    {"user-remove", CHANGE, oh__control_users},
+    {"user-import", CHANGE, oh__control_users},
 };
 
 const struct oh__control_command *oh__control_find(const char *name)

@@ -10,8 +10,16 @@
 
 #include "host/process.h"
 
+/* What a command may run beside. */
+enum oh__control_kind {
+    OH__CONTROL_LOOK,   /* beside everything: it reads tables that lock themselves */
+    OH__CONTROL_CHANGE, /* in the control thread, and not while a long one runs */
+    OH__CONTROL_LONG,   /* in a thread of its own, one at a time: control_job.c */
+};
+
 struct oh__control_command {
     const char *name;
+    enum oh__control_kind kind;
     json_t *(*run)(struct oh__host *host, const json_t *request);
 };
 

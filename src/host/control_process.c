@@ -1,7 +1,7 @@
 /*
  * The process as a whole: its name and phase, its configuration, its end, a
- * copy of its state. Everything here runs in the control thread, so a backup
- * of a large state delays other commands, but no phone.
+ * copy of its state. The copy is made by a thread of its own (control_job.c),
+ * everything else by the control thread.
  */
 #include <stdio.h>
 #include <unistd.h>

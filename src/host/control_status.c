@@ -124,6 +124,7 @@ static json_t *json_workers(struct oh__host *host)
         set(o, "rx_messages", w->rx_messages);
         set(o, "rx_bad", w->rx_bad);
         set(o, "rx_stray", w->rx_stray);
+        set(o, "rx_shed", w->rx_shed);
         set(o, "commit_failures", w->commit_failures);
         json_object_set_new(o, "net", json_net(&net));
         json_array_append_new(list, o);

@@ -11,6 +11,8 @@ enum column { USER, DOMAIN, AUTH_NAME, REALM, PASSWORD, HA1_MD5, HA1_SHA256, NAM
 static const char *const NAMES[COLUMNS] = {"user",     "domain",  "auth_name",  "realm",
                                            "password", "ha1_md5", "ha1_sha256", "name"};
 
+#define NAME_SHOWN 40 /* bytes of a name that is none of these */
+
 /* Which column each field of a record is; n fields. */
 struct layout {
     unsigned n;
@@ -64,16 +66,37 @@ static bool column_of(struct oh_span field, enum column *out)
     return false;
 }
 
+/* Names a column that there is not, as far as it can be shown. */
+static const char *unknown_column(struct oh_arena *arena, struct oh_span name)
+{
+    static const char known[] = "unknown column: there are user, domain, auth_name, realm, "
+                                "password, ha1_md5, ha1_sha256 and name";
+    size_t cap = sizeof known + NAME_SHOWN + 8;
+    char *text = oh_arena_take(arena, cap);
+    struct oh_buf b;
+
+    if (!text)
+        return known;
+    oh_buf_init(&b, text, cap);
+    oh_buf_lit(&b, "unknown column \"");
+    for (size_t i = 0; i < name.n && i < NAME_SHOWN; i++)
+        oh_buf_char(&b, name.p[i] > ' ' && name.p[i] < 0x7f ? name.p[i] : '?');
+    oh_buf_lit(&b, "\"");
+    /* The rest of the sentence, with its terminator. */
+    oh_buf_put(&b, known + sizeof "unknown column" - 1, sizeof known - sizeof "unknown column" + 1);
+    return b.full ? known : text;
+}
+
 /* Reads a header. NULL, or what is wrong with it. */
-static const char *read_header(const struct oh_span *fields, unsigned n, struct layout *out)
+static const char *read_header(struct oh_arena *arena, const struct oh_span *fields, unsigned n,
+                               struct layout *out)
 {
     unsigned seen = 0;
 
     out->n = n;
     for (unsigned i = 0; i < n; i++) {
         if (!column_of(fields[i], &out->of[i]))
-            return "unknown column: there are user, domain, auth_name, realm, password, ha1_md5, "
-                   "ha1_sha256 and name";
+            return unknown_column(arena, fields[i]);
         if (seen & 1u << out->of[i])
             return "the header names a column twice";
         seen |= 1u << out->of[i];
@@ -130,14 +153,14 @@ static const char *read_row(const struct layout *layout, const struct oh_span *f
  * One record, which may be the header when it is the first: then row->line stays 0. NULL, or what
  * is wrong with it.
  */
-static const char *take_record(struct layout *layout, bool first, const struct oh_span *fields,
-                               unsigned n, struct oh__admin_row *row)
+static const char *take_record(struct oh_arena *arena, struct layout *layout, bool first,
+                               const struct oh_span *fields, unsigned n, struct oh__admin_row *row)
 {
     enum column column;
 
     row->line = 0;
     if (first && column_of(fields[0], &column))
-        return read_header(fields, n, layout);
+        return read_header(arena, fields, n, layout);
     *row = (struct oh__admin_row){.line = 1};
     return read_row(layout, fields, n, row);
 }
@@ -162,7 +185,7 @@ int oh__csv_accounts_read(struct oh_span text, struct oh__csv_accounts *out)
         if (got == OH_E_ABSENT || got == OH_E_NOMEM)
             return got == OH_E_ABSENT ? OH_OK : got;
         if (got == OH_OK)
-            why = take_record(&layout, first, fields, n, &row);
+            why = take_record(&out->arena, &layout, first, fields, n, &row);
         if (why)
             r = add_fault(out, line, why);
         else if (row.line) {

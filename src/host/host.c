@@ -26,7 +26,9 @@
 #define POLL_MS         200
 #define WHY_MAX         512
 
-#define STRANGER_LINES 100 /* in the log, a second */
+/* In the log, a second. */
+#define STRANGER_LINES 100
+#define SOURCE_LINES   500
 
 enum { EXIT_FINE = 0, EXIT_CONNECTION = 5, EXIT_REFUSED = 9 };
 
@@ -168,21 +170,37 @@ static enum oh__log_level level_of(const struct oh__trace_event *ev)
 }
 
 /*
- * Lines a second for requests of people who have proved nothing: enough to see
- * an attack, too few to fill a disk by one. Two workers that begin a second at
- * once may count a line too little, which does no harm.
+ * Whether one more line of this second may be written. Two workers that begin a second at once may
+ * count a line too little, which does no harm.
  */
-static bool stranger_may_log(struct oh__host *host)
+static bool may_log(_Atomic uint64_t *lines, uint64_t second, unsigned most)
 {
-    uint64_t second = (oh__clock_now() - host->started) / OH__SEC;
-    uint64_t seen = atomic_load_explicit(&host->stranger_lines, memory_order_relaxed);
+    uint64_t seen = atomic_load_explicit(lines, memory_order_relaxed);
 
     if (seen >> 16 != second)
-        atomic_store_explicit(&host->stranger_lines, seen = second << 16, memory_order_relaxed);
-    if ((seen & 0xffff) >= STRANGER_LINES)
+        atomic_store_explicit(lines, seen = second << 16, memory_order_relaxed);
+    if ((seen & 0xffff) >= most)
         return false;
-    atomic_fetch_add_explicit(&host->stranger_lines, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(lines, 1, memory_order_relaxed);
     return true;
+}
+
+/*
+ * People who have proved nothing share so many lines that one sees an attack, and too few to fill a
+ * disk by one. Everybody else has more, but each source its own: an account that calls thousands of
+ * numbers in a second must not fill the disk either, nor take the lines of others.
+ */
+static bool may_tell(struct oh__host *host, const struct oh__trace_event *ev)
+{
+    uint64_t second = (oh__clock_now() - host->started) / OH__SEC;
+    uint64_t hash = 0;
+
+    if (ev->stranger)
+        return may_log(&host->stranger_lines, second, STRANGER_LINES);
+    if (ev->peer)
+        hash = oh__hash(&host->shared.token_key,
+                        oh_span((const char *)ev->peer->ip, sizeof ev->peer->ip));
+    return may_log(&host->source_lines[hash % OH__LINE_SOURCES], second, SOURCE_LINES);
 }
 
 /* Decisions become log lines; messages and state changes are for trace commands, which are not
@@ -194,7 +212,7 @@ static void on_trace(void *ctx, const struct oh__trace_event *ev)
 
     if (ev->kind != OH__TRACE_DECISION || !oh__log_wants(host->log, level_of(ev)))
         return;
-    if (ev->stranger && !stranger_may_log(host)) {
+    if (!may_tell(host, ev)) {
         oh__log_skip(host->log);
         return;
     }

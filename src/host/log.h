@@ -44,7 +44,9 @@ void oh__log_say(struct oh__log *log, enum oh__log_level level, const char *even
 /* Counts a line that the caller has kept back as dropped. */
 void oh__log_skip(struct oh__log *log);
 
-/* Lines that were dropped: the destination was too slow, or strangers caused too many. */
+/* Lines that were dropped: the destination was too slow, or strangers or one source caused too
+ * many.
+ */
 uint64_t oh__log_dropped(const struct oh__log *log);
 
 #endif

@@ -18,28 +18,55 @@
 #include "host/process.h"
 
 #define PERIOD_MS  1000
-#define TRIM_AFTER 50000 /* expired bindings */
+#define TRIM_AFTER ((size_t)1 << 20) /* bytes given back to the heap, about */
+#define TRIM_PAUSE (5 * OH__SEC)
+#define BINDING    300 /* bytes of an expired binding, about */
 
 struct oh__maintain {
     struct oh__host *host;
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t asked;
-    bool stop, wanted; /* by the store, before the second is over */
-    unsigned swept;    /* bindings that went since the last trim */
+    bool stop, wanted;   /* by the store, before the second is over */
+    size_t freed;        /* since the last trim */
+    uint64_t trimmed_at; /* ns */
     /* What was logged last, so that a failure is logged once and not every second. */
     int last, trouble;
     bool refusing;
 };
 
-/* The heap keeps what was freed; after a peak it is given back to the system (decision 6). */
+/* What shards keep for the next message. One lock at a time, and half of what is too much at once:
+ * a worker that waits for it waits for some hundred calls of free. */
+static size_t relax(struct oh__host *host)
+{
+    size_t freed = 0;
+
+    for (unsigned i = 0; i < OH__SHARDS; i++) {
+        struct oh__shard *s = &host->shards[i];
+
+        pthread_mutex_lock(&s->lock);
+        freed += oh__serve_relax(s->serve);
+        pthread_mutex_unlock(&s->lock);
+    }
+    return freed;
+}
+
+/*
+ * The heap keeps what was freed; after a peak it is given back to the system (decision 6). What
+ * ended by itself was freed by workers and is not in the sum, but their shards relax after it. Not
+ * too often: trimming walks over all that is free.
+ */
 static void sweep(struct oh__maintain *m)
 {
-    m->swept += oh__location_sweep(m->host->shared.location,
-                                   oh__host_wall(m->host, oh__clock_now()));
-    if (m->swept < TRIM_AFTER)
+    uint64_t now = oh__clock_now();
+
+    m->freed += (size_t)BINDING *
+                oh__location_sweep(m->host->shared.location, oh__host_wall(m->host, now));
+    m->freed += relax(m->host);
+    if (m->freed < TRIM_AFTER || now - m->trimmed_at < TRIM_PAUSE)
         return;
-    m->swept = 0;
+    m->freed = 0;
+    m->trimmed_at = now;
     malloc_trim(0);
 }
 
@@ -51,9 +78,7 @@ static void tell_trouble(struct oh__maintain *m)
     oh__store_trouble(m->host->store, &t);
     if (t.code != OH_OK && (m->trouble == OH_OK || (t.refusing && !m->refusing)))
         oh__log_say(m->host->log, OH__LOG_ERROR, "store-failed", "%s%s", t.why,
-                    t.refusing
-                        ? " (registrations are answered 500 meanwhile; calls go on)"
-                        : " (registrations are kept in the journals that are there; calls go on)");
+                    t.refusing ? " (until then registrations are answered 500; calls go on)" : "");
     if (t.code == OH_OK && m->trouble != OH_OK)
         oh__log_say(m->host->log, OH__LOG_INFO, "store-recovered",
                     "registrations can be written again");

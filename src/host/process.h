@@ -1,8 +1,8 @@
 /*
  * The inside of a running server, for the files of host/. Who may touch what:
  * a shard belongs to whoever holds its lock; a worker's fields to its thread;
- * the store's accounts to the control thread (the main thread); the tables in
- * `shared` lock themselves.
+ * the store's accounts to the control thread (the main thread), or to the job
+ * that it has started (control_job.c); the tables in `shared` lock themselves.
  *
  * Locks are taken in one order: a shard's; under it those of a table of
  * `shared`, one stripe at a time; under a stripe of the location table the
@@ -22,12 +22,14 @@
 #include "host/host.h"
 #include "host/log.h"
 #include "host/policy_lua.h"
+#include "host/shed.h"
 #include "net/net.h"
 #include "net/system.h"
 #include "serve/serve.h"
 #include "store/store.h"
 
-#define OH__SHARDS 64
+#define OH__SHARDS       64
+#define OH__LINE_SOURCES 256
 
 struct oh__shard {
     _Alignas(64) pthread_mutex_t lock;
@@ -52,7 +54,9 @@ struct oh__worker {
     struct oh__held *held;     /* replies that wait for the journal's commit, hold.c */
     struct oh__pinger
         *pinger; /* worker 0: NAT keep-alives and round trips, pinger.c; NULL for the others */
-    _Atomic uint64_t rx_messages, rx_bad, rx_stray, commit_failures;
+    struct oh__shed shed;
+    uint64_t shed_told; /* ns: when the log said so last; 0: never */
+    _Atomic uint64_t rx_messages, rx_bad, rx_stray, rx_shed, commit_failures;
 };
 
 enum oh__phase { OH__PHASE_RUNNING, OH__PHASE_DRAINING, OH__PHASE_STOPPING };
@@ -67,7 +71,8 @@ struct oh__host {
     struct oh__net_shared *net;
     struct oh__shared shared;
     struct oh__trace trace;
-    _Atomic uint64_t stranger_lines; /* second since start << 16 | lines in it (host.c) */
+    /* Second since start << 16 | lines in it (host.c); the sources by their hash. */
+    _Atomic uint64_t stranger_lines, source_lines[OH__LINE_SOURCES];
     struct oh__policy_shared *policy_shared;
     struct oh_hasher *hasher; /* of the control thread */
     struct oh__rng rng;       /* of the control thread */

@@ -22,6 +22,8 @@
  * are read in between; the shard's deadline is in the past then, and no time is lost. */
 #define EXPIRE_AT_ONCE 512
 
+#define SHED_SILENCE (10 * OH__SEC) /* between two words about overload */
+
 /* Moves on to the newest configuration. Between two batches only: what a batch has begun with stays
  * the same until its end. */
 static void adopt(struct oh__worker *w)
@@ -115,10 +117,24 @@ static void on_message(struct oh__worker *w, const struct oh_flow *flow, struct 
     leave(w, (unsigned)shard);
 }
 
+/* With more to do than time, some datagrams go unread. Who is known is asked only then. */
+static bool is_shed(struct oh__worker *w, const struct oh_addr *peer)
+{
+    if (!oh__shed_count(&w->shed) || w->env.settings->no_auth ||
+        oh__settings_trusted(w->env.settings, peer) ||
+        !oh__shed_drop(&w->shed, peer, oh__location_has_source(w->host->shared.location, peer)))
+        return false;
+    count(&w->rx_shed);
+    return true;
+}
+
 static void on_datagram(struct oh__worker *w, const struct oh__net_input *in)
 {
     struct oh_fault fault = {0};
     size_t used;
+
+    if (is_shed(w, &in->flow.peer))
+        return;
     int parsed = oh_msg_parse(in->bytes, OH_MSG_DATAGRAM, &w->env.settings->limits, &w->msg, &used,
                               &fault);
 
@@ -223,6 +239,18 @@ static void read_wall(struct oh__worker *w)
     w->env.jumped = (int64_t)(oh__clock_wall() - w->env.wall);
 }
 
+/* Once in a while: shedding may begin anew many times in a second. */
+static void tell_shedding(struct oh__worker *w)
+{
+    if (w->shed_told && w->env.now - w->shed_told < SHED_SILENCE)
+        return;
+    w->shed_told = w->env.now;
+    oh__log_say(w->host->log, OH__LOG_WARN, "overload",
+                "worker %u gets more datagrams than it can serve: those of strangers go unread, "
+                "registered phones are served",
+                w->index);
+}
+
 static void *run(void *arg)
 {
     struct oh__worker *w = arg;
@@ -240,6 +268,8 @@ static void *run(void *arg)
         }
         w->env.now = oh__clock_now();
         read_wall(w);
+        if (oh__shed_round(&w->shed, w->env.now))
+            tell_shedding(w);
         while (oh__net_take(w->net, &in))
             on_input(w, &in);
         run_due(w);
@@ -263,6 +293,11 @@ int oh__worker_start(struct oh__host *host, unsigned index)
     w->env = (struct oh__serve_env){
         .now = oh__clock_now(), .journal = w->journal, .hasher = w->hasher};
     read_wall(w);
+    uint8_t key[16];
+
+    if (oh__entropy(key, sizeof key) != OH_OK)
+        return OH_E_IO;
+    oh__shed_init(&w->shed, key);
     /* No shard has anything due yet; whoever brings the first message makes the first promise. */
     for (unsigned i = 0; i < OH__SHARDS; i++)
         w->wake[i] = OH_NEVER;

@@ -131,14 +131,18 @@ static int open_channel(struct oh__dns *dns)
     /* No search domains: a host in a URI is what it says, whatever /etc/resolv.conf would add. */
     int mask = ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB;
 
+    int rc;
+
     pthread_once(&library_once, library_init);
-    if (ares_init_options(&dns->channel, &options, mask) != ARES_SUCCESS) {
+    rc = ares_init_options(&dns->channel, &options, mask);
+    if (rc != ARES_SUCCESS) {
         dns->channel = NULL;
-        return OH_E_IO;
+        return rc == ARES_ENOMEM ? OH_E_NOMEM : OH_E_IO;
     }
-    if (o->nameservers && ares_set_servers_ports_csv(dns->channel, o->nameservers) != ARES_SUCCESS)
-        return OH_E_SYNTAX;
-    return OH_OK;
+    rc = o->nameservers ? ares_set_servers_ports_csv(dns->channel, o->nameservers) : ARES_SUCCESS;
+    if (rc == ARES_ENOMEM)
+        return OH_E_NOMEM;
+    return rc == ARES_SUCCESS ? OH_OK : OH_E_SYNTAX;
 }
 
 int oh__dns_new(struct oh__net *net, struct oh__dns **out)

@@ -11,6 +11,9 @@
 /* The monotonic clock in nanoseconds; it never jumps and means nothing outside this machine. */
 uint64_t oh__clock_now(void);
 
+/* The processor time that the calling thread has used, in nanoseconds. */
+uint64_t oh__clock_thread(void);
+
 /* The wall clock in milliseconds since 1970; it may jump when somebody sets it. */
 uint64_t oh__clock_wall(void);
 

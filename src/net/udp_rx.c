@@ -18,6 +18,11 @@
 #define SLOT_BYTES ((size_t)65535)
 #define STRIDE     ((size_t)65536 + 1024)
 
+/* A datagram longer than this leaves pages in its slot that the usual ones do not need; they go
+ * when none has come for REST_TIME. */
+#define USUAL_BYTES 4096
+#define REST_TIME   OH__SEC
+
 struct datagram {
     uint32_t n; /* bytes */
     struct oh_flow flow;
@@ -25,9 +30,10 @@ struct datagram {
 
 struct oh__udp_rx {
     char *slots;
-    unsigned n, next; /* received in this round, and the one to take next */
-    unsigned rotor;   /* the listener whose turn it is to begin */
-    uint64_t ready;   /* one bit for each listener */
+    unsigned n, next;  /* received in this round, and the one to take next */
+    unsigned rotor;    /* the listener whose turn it is to begin */
+    uint64_t ready;    /* one bit for each listener */
+    uint64_t large_at; /* ns: when a long datagram came last; OH__NEVER: its pages have gone */
     struct datagram got[SLOTS];
     struct mmsghdr hdr[OH__UDP_BATCH];
     struct iovec iov[OH__UDP_BATCH];
@@ -41,6 +47,7 @@ struct oh__udp_rx *oh__udp_rx_new(void)
 
     if (!rx)
         return NULL;
+    rx->large_at = OH__NEVER;
     rx->slots = mmap(NULL, SLOTS * STRIDE, PROT_READ | PROT_WRITE,
                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (rx->slots == MAP_FAILED) {
@@ -69,7 +76,13 @@ void oh__udp_rx_free(struct oh__udp_rx *rx)
 
 void oh__udp_begin(struct oh__udp *udp)
 {
-    udp->rx->n = udp->rx->next = 0;
+    struct oh__udp_rx *rx = udp->rx;
+
+    rx->n = rx->next = 0;
+    if (rx->large_at == OH__NEVER || udp->net->now - rx->large_at < REST_TIME)
+        return;
+    madvise(rx->slots, SLOTS * STRIDE, MADV_DONTNEED);
+    rx->large_at = OH__NEVER;
 }
 
 void oh__udp_ready(struct oh__udp *udp, unsigned listener, uint32_t events)
@@ -130,6 +143,8 @@ static bool read_batch(struct oh__udp *udp, unsigned listener)
         if (udp->any[listener])
             read_control(&rx->hdr[i].msg_hdr, &d->flow.local);
         bytes += d->n;
+        if (d->n > USUAL_BYTES)
+            rx->large_at = udp->net->now;
     }
     oh__count(&udp->net->counters.rx_datagrams, (unsigned)got);
     oh__count(&udp->net->counters.rx_bytes, bytes);

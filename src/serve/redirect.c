@@ -23,7 +23,11 @@ void oh__redirect_reply(struct oh__serve *s, const struct oh__request *rq,
     }
     if (refusal->why)
         oh__decide(s, rq, refusal->kind, refusal->code, refusal->why, refusal->fix);
-    oh_server_respond(s->ep, s->env->now, server, rq->msg, &rq->flow, &reply);
+    if (oh_server_respond(s->ep, s->env->now, server, rq->msg, &rq->flow, &reply) == OH_OK)
+        return;
+    /* Nothing but its final response ends an INVITE's transaction, and that one cannot be kept. */
+    oh_server_drop(s->ep, server);
+    oh_reply_stateless(s->ep, rq->msg, &rq->flow, &reply);
 }
 
 static void put_contact(struct oh_buf *b, const struct oh__candidate *target, bool with_q)

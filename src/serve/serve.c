@@ -349,6 +349,12 @@ void oh__serve_stats(const struct oh__serve *s, struct oh__serve_stats *out)
     oh_endpoint_stats(s->ep, &out->endpoint);
 }
 
+size_t oh__serve_relax(struct oh__serve *s)
+{
+    return oh__pool_relax(s->contexts) + oh__pool_relax(s->lookups) + oh__pool_relax(s->pings) +
+           oh__blocks_relax(s->blocks) + oh_endpoint_relax(s->ep);
+}
+
 bool oh__serve_idle(const struct oh__serve *s)
 {
     struct oh_endpoint_stats ep;

@@ -152,6 +152,10 @@ struct oh__serve_stats {
 /* Copies the counters. */
 void oh__serve_stats(const struct oh__serve *s, struct oh__serve_stats *out);
 
+/* Gives memory back that was kept and not needed since the last call; returns how many bytes. Once
+ * a second, like oh_endpoint_relax, which it includes. */
+size_t oh__serve_relax(struct oh__serve *s);
+
 /* True when nothing is in flight (drain). */
 bool oh__serve_idle(const struct oh__serve *s);
 

@@ -151,6 +151,18 @@ int oh__store_backup(struct oh__store *store, const char *to_dir,
     return oh__files_sync_parent(to) == OH_OK ? OH_OK : oh__files_fail(why, errno, "sync", to);
 }
 
+/* A backup without its snapshot has lost it: one is written even when nobody is registered. */
+static int check_snapshot(const struct oh__store *store, char why[OH__STORE_WHY])
+{
+    if (store->bind_fd >= 0 && faccessat(store->bind_fd, OH__SNAPSHOT_NAME, F_OK, 0) == 0)
+        return OH_OK;
+    oh__why(why,
+            "%.90s has lost its file " OH__BINDINGS_NAME "/" OH__SNAPSHOT_NAME
+            ": use another backup",
+            store->dir);
+    return OH_E_CORRUPT;
+}
+
 /* Accepts every record: what is asked is whether the files can be read. */
 static int accept_one(void *ctx, struct oh_span aor, uint64_t version, struct oh_span record)
 {
@@ -192,13 +204,20 @@ int oh__store_backup_open(const char *dir,
     rc = oh__store_replay(store, visit, ctx, why);
     if (rc != OH_OK && !why[0])
         oh__why(why, "the registrations in %.100s cannot be read: %s", dir, oh_error_text(rc));
-    if (rc == OH_OK && store->suspect)
-        rc = OH_E_CORRUPT; /* why says what is damaged */
+    /* What is good enough for a start is not for a restore: nothing is lost by refusing. */
+    if (rc == OH_OK && store->suspect) {
+        oh__why(why,
+                "%.90s/" OH__BINDINGS_NAME "/" OH__SNAPSHOT_NAME " is damaged: use another backup",
+                dir);
+        rc = OH_E_CORRUPT;
+    }
     if (rc == OH_OK && store->segments) {
         oh__why(why, "%s is a state directory, not a backup: make one of it with offhook backup",
                 dir);
         rc = OH_E_CORRUPT;
     }
+    if (rc == OH_OK)
+        rc = check_snapshot(store, why);
     if (rc != OH_OK)
         oh__store_close(store);
     else
@@ -206,13 +225,13 @@ int oh__store_backup_open(const char *dir,
     return rc;
 }
 
-/* Copies one file of the backup; without a snapshot there is nothing to copy. */
-static int copy_part(int from_dir, int to_dir, const char *name, bool needed)
+/* Copies one file of the backup. */
+static int copy_part(int from_dir, int to_dir, const char *name)
 {
     int fd = openat(from_dir, name, O_RDONLY | O_CLOEXEC), rc, err;
 
     if (fd < 0)
-        return errno == ENOENT && !needed ? OH_OK : oh__files_code(errno);
+        return oh__files_code(errno);
     rc = oh__files_copy(fd, to_dir, name);
     err = errno;
     close(fd);
@@ -259,9 +278,9 @@ static int replace(struct oh__store *backup, struct draft *d, const char *state,
     char before[OH__PATH_MAX];
     int rc;
 
-    rc = copy_part(backup->dir_fd, d->dir_fd, OH__DB_NAME, true);
+    rc = copy_part(backup->dir_fd, d->dir_fd, OH__DB_NAME);
     if (rc == OH_OK)
-        rc = copy_part(backup->bind_fd, d->bind_fd, OH__SNAPSHOT_NAME, false);
+        rc = copy_part(backup->bind_fd, d->bind_fd, OH__SNAPSHOT_NAME);
     if (rc != OH_OK)
         return oh__files_fail(why, errno, "copy the backup to", d->path);
     rc = draft_sync(d, why);

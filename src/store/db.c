@@ -14,6 +14,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <unistd.h>
 
 /* "ohok", in SQLite's header; `file` and other tools show it. */
@@ -77,6 +78,55 @@ static const char *path_of(const struct oh__db *db)
     return path && path[0] ? path : "the database in memory";
 }
 
+/* What the system said, which SQLite's own text leaves out. */
+static int io_failed(struct oh__db *db, const char *doing, char why[OH__STORE_WHY])
+{
+    int err = sqlite3_system_errno(db->sql);
+
+    /* Whatever it was, the caller has changed nothing and may try again. */
+    oh__files_fail(why, err ? err : EIO, doing, path_of(db));
+    return OH_E_IO;
+}
+
+/*
+ * Why no file can be made beside the database, which SQLite needs for each change. It tries several
+ * ways and so forgets the reason of the first; 0 when there is none any more.
+ */
+static int why_no_journal(const char *path)
+{
+    char probe[OH__PATH_MAX];
+    int n = snprintf(probe, sizeof(probe), "%s-probe", path), fd;
+
+    if (n < 0 || (size_t)n >= sizeof(probe))
+        return ENAMETOOLONG;
+    fd = open(probe, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return errno;
+    close(fd);
+    unlink(probe);
+    return 0;
+}
+
+/* A file that may not be written, for one of three reasons that are mended in three ways. */
+static int not_allowed(struct oh__db *db, const char *doing, char why[OH__STORE_WHY])
+{
+    const char *path = path_of(db);
+    int err = sqlite3_errcode(db->sql) == SQLITE_CANTOPEN ? why_no_journal(path) : EACCES;
+
+    if (sqlite3_extended_errcode(db->sql) == SQLITE_READONLY_DBMOVED) {
+        oh__why(why,
+                "cannot %s %s: it was deleted or moved under the running server; put it back, or "
+                "take a backup, stop the server and restore it",
+                doing, path);
+        return OH_E_IO;
+    }
+    if (err && err != EACCES && err != EPERM)
+        return oh__files_fail(why, err, doing, path);
+    oh__why(why, "cannot %s %s: no permission; run as the user that owns it, or mend its mode",
+            doing, path);
+    return OH_E_DENIED;
+}
+
 int oh__db_fail(struct oh__db *db, const char *doing, char why[OH__STORE_WHY])
 {
     const char *path = path_of(db);
@@ -94,16 +144,14 @@ int oh__db_fail(struct oh__db *db, const char *doing, char why[OH__STORE_WHY])
         return OH_E_BUSY;
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
-        oh__why(why, "cannot %s %s: it is damaged; restore a backup with offhook restore", doing,
-                path);
+        oh__why(why, "cannot %s %s: it is damaged; restore an intact backup with offhook restore",
+                doing, path);
         return OH_E_CORRUPT;
+    case SQLITE_IOERR: return io_failed(db, doing, why);
     case SQLITE_PERM:
     case SQLITE_READONLY:
     case SQLITE_AUTH:
-    case SQLITE_CANTOPEN:
-        oh__why(why, "cannot %s %s: no permission; run as the user that owns it, or mend its mode",
-                doing, path);
-        return OH_E_DENIED;
+    case SQLITE_CANTOPEN: return not_allowed(db, doing, why);
     case SQLITE_NOMEM: oh__why(why, "cannot %s %s: out of memory", doing, path); return OH_E_NOMEM;
     default: oh__why(why, "cannot %s %s: %s", doing, path, sqlite3_errmsg(db->sql)); return OH_E_IO;
     }
@@ -147,8 +195,7 @@ static int check_whole(struct oh__db *db, char why[OH__STORE_WHY])
     }
     found = (const char *)sqlite3_column_text(stmt, 0);
     if (!found || strcmp(found, "ok") != 0) {
-        oh__why(why, "%s is damaged (%.60s): restore a backup with offhook restore", path_of(db),
-                found ? found : "no memory to say how");
+        oh__why(why, "%s is damaged: restore an intact backup with offhook restore", path_of(db));
         rc = OH_E_CORRUPT;
     }
 out:
@@ -200,6 +247,10 @@ static int check(struct oh__db *db, bool read_only, char why[OH__STORE_WHY])
     }
     if ((rc = check_whole(db, why)) != OH_OK || version == SCHEMA)
         return rc;
+    if (read_only && version == 0) {
+        oh__why(why, "%s is empty", path_of(db));
+        return OH_E_CORRUPT;
+    }
     if (read_only) {
         oh__why(why, "%s is of an older offhook (schema %d): start the server once to upgrade it",
                 path_of(db), version);

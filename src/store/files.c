@@ -54,7 +54,12 @@ int oh__files_fail(char why[OH__STORE_WHY], int err, const char *doing, const ch
 
     if (strerror_r(err, text, sizeof(text)) != 0)
         snprintf(text, sizeof(text), "error %d", err);
-    if (code == OH_E_FULL)
+    if (err == EROFS)
+        oh__why(why, "cannot %s %s: %s; mount its file system for writing", doing, path, text);
+    else if (err == EIO)
+        oh__why(why, "cannot %s %s: %s; its disk fails, look at the kernel's messages (dmesg)",
+                doing, path, text);
+    else if (code == OH_E_FULL)
         oh__why(why, "cannot %s %s: %s; free space on its disk and try again", doing, path, text);
     else if (code == OH_E_DENIED)
         oh__why(why, "cannot %s %s: %s; run as the user that owns it, or mend its mode", doing,

@@ -29,6 +29,10 @@
 #define OH__BINDINGS_NAME  "bindings"
 #define OH__NAME_ROOM      64 /* for names of files in the bindings' directory */
 
+/* Of an LSN, for the records of one run: 10^12; what is above is the generation, 16 million runs.
+ */
+#define OH__LSN_BITS 40
+
 /* Room of a batch: 1,700 usual records, more than any worker receives at once. */
 #define OH__BATCH_BYTES (2u * OH__RECORD_MAX)
 
@@ -54,6 +58,7 @@ struct oh__segment {
     unsigned worker;   /* whose it is; a spare's is 0 */
     bool closed;       /* no worker writes to it any more */
     bool covered;      /* a snapshot that is being written holds all of it */
+    bool missed;       /* somebody has deleted it, which was told */
     atomic_bool dirty; /* written since its last sync */
 };
 
@@ -149,6 +154,9 @@ void oh__segments_uncover(struct oh__store *store, bool done);
 
 /* Allocates spares as far as they are missing. OH_OK or as oh__segment_take. */
 int oh__segments_prepare(struct oh__store *store);
+
+/* Forgets spares that somebody has deleted. */
+void oh__segments_check_spares(struct oh__store *store);
 
 /* Writes to a spare and syncs it, to find out whether files can be written. OH_OK or a code. */
 int oh__segments_probe(struct oh__store *store);

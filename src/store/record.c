@@ -13,6 +13,11 @@
 
 #define FORMAT 1
 
+/* Where the salt lies in the head of a file. */
+#define SALT_AT 40
+
+#define CASTAGNOLI 0x82f63b78u
+
 /* The window of a scan: room for the largest record and enough to make reads worth their while. */
 #define WINDOW (4u * OH__RECORD_MAX)
 
@@ -96,7 +101,7 @@ void oh__file_head_put(char to[OH__FILE_HEAD], const struct oh__file_head *head)
     oh__store64le(to + 16, head->sequence);
     oh__store64le(to + 24, head->generation);
     oh__store64le(to + 32, head->floor);
-    memcpy(to + 40, head->salt, 16);
+    memcpy(to + SALT_AT, head->salt, sizeof(head->salt));
     put32(to + OH__FILE_HEAD - 4, oh__crc32c(0, to, OH__FILE_HEAD - 4));
 }
 
@@ -113,7 +118,7 @@ int oh__file_head_get(const char from[OH__FILE_HEAD], const char magic[8],
     out->sequence = oh__load64le(from + 16);
     out->generation = oh__load64le(from + 24);
     out->floor = oh__load64le(from + 32);
-    memcpy(out->salt, from + 40, 16);
+    memcpy(out->salt, from + SALT_AT, sizeof(out->salt));
     return OH_OK;
 }
 
@@ -122,11 +127,50 @@ uint32_t oh__file_seed(const struct oh__file_head *head)
     return oh__crc32c(0, head->salt, sizeof(head->salt));
 }
 
-int oh__scan_init(struct oh__scan *s, int fd, const struct oh__file_head *head)
+/*
+ * The value that a sum over these bytes started from: the sum is run backwards. A step of it shifts
+ * out a bit and adds the polynomial if that bit was 1, which the highest bit tells afterwards.
+ */
+static uint32_t start_of(uint32_t sum, const char *p, size_t n)
+{
+    uint32_t crc = ~sum;
+
+    while (n-- > 0) {
+        for (int bit = 0; bit < 8; bit++)
+            crc = crc >> 31 ? (crc ^ CASTAGNOLI) << 1 | 1 : crc << 1;
+        crc ^= (unsigned char)p[n];
+    }
+    return ~crc;
+}
+
+/*
+ * Only the first place is looked at, where no stranger's text can lie: in the middle of a file a
+ * record could have been planted, since its writer would be free to choose the seed.
+ */
+int oh__file_seed_guess(const char head[OH__FILE_HEAD], struct oh_span bytes, uint32_t *seed,
+                        struct oh__record *first)
+{
+    uint32_t guesses[2];
+    size_t size;
+
+    if (bytes.n < OH__RECORD_HEAD)
+        return OH_E_CORRUPT;
+    guesses[0] = oh__crc32c(0, head + SALT_AT, 16);
+    guesses[1] = start_of(get32(bytes.p), bytes.p + 4, OH__RECORD_HEAD - 4);
+    for (int i = 0; i < 2; i++) {
+        if (oh__record_get(bytes, guesses[i], first, &size) != OH_OK)
+            continue;
+        *seed = guesses[i];
+        return OH_OK;
+    }
+    return OH_E_CORRUPT;
+}
+
+int oh__scan_init(struct oh__scan *s, int fd, uint32_t seed)
 {
     memset(s, 0, sizeof(*s));
     s->fd = fd;
-    s->seed = oh__file_seed(head);
+    s->seed = seed;
     s->offset = OH__FILE_HEAD;
     s->buf = oh_alloc(oh_alloc_default(), WINDOW);
     return s->buf ? OH_OK : OH_E_NOMEM;

@@ -67,6 +67,15 @@ int oh__file_head_get(const char from[OH__FILE_HEAD], const char magic[8],
 /* What the record sums of a file start from. */
 uint32_t oh__file_seed(const struct oh__file_head *head);
 
+/*
+ * Finds the seed of a file whose head is damaged, by means of its first record: the seed that the
+ * salt gives when it is intact, else the one that the record's own sum can only have started from.
+ * bytes is what lies behind the head. OH_OK with the seed and the record, or OH_E_CORRUPT when that
+ * record is damaged as well, or none.
+ */
+int oh__file_seed_guess(const char head[OH__FILE_HEAD], struct oh_span bytes, uint32_t *seed,
+                        struct oh__record *first);
+
 /* Walks through the records of a file, over whatever is broken. */
 struct oh__scan {
     int fd;
@@ -80,8 +89,8 @@ struct oh__scan {
     uint64_t first;   /* where the first of them was */
 };
 
-/* Starts behind the head of an open file. OH_OK or OH_E_NOMEM. */
-int oh__scan_init(struct oh__scan *s, int fd, const struct oh__file_head *head);
+/* Starts behind the head of an open file with this seed. OH_OK or OH_E_NOMEM. */
+int oh__scan_init(struct oh__scan *s, int fd, uint32_t seed);
 
 /* Frees the window; the file stays open. */
 void oh__scan_done(struct oh__scan *s);

@@ -36,6 +36,17 @@ static void segment_free(struct oh__segment *s)
     oh_free(oh_alloc_default(), s, sizeof(*s));
 }
 
+/* Frees a list that nobody else can see. */
+static void free_list(struct oh__segment **list)
+{
+    while (*list) {
+        struct oh__segment *s = *list;
+
+        *list = s->next;
+        segment_free(s);
+    }
+}
+
 /* Reads "7-42.log" or "spare-42.log"; the number behind the dash. */
 static bool parse_name(struct oh_span name, bool *spare, uint64_t *sequence)
 {
@@ -177,7 +188,7 @@ int oh__segments_find(struct oh__store *store, char why[OH__STORE_WHY])
                 store->dir);
     else if (rc != OH_OK)
         oh__why(why, "cannot read the bindings in %s: %s", store->dir, oh_error_text(rc));
-    store->lsn = store->generation << 40; /* 10^12 records per run, 16 million runs */
+    store->lsn = store->generation << OH__LSN_BITS;
     return rc;
 }
 
@@ -476,6 +487,28 @@ int oh__segments_prepare(struct oh__store *store)
     return OH_OK;
 }
 
+void oh__segments_check_spares(struct oh__store *store)
+{
+    struct oh__segment *gone = NULL;
+    struct stat st;
+
+    pthread_mutex_lock(&store->lock);
+    for (struct oh__segment **at = &store->spares; *at;) {
+        struct oh__segment *s = *at;
+
+        if (fstatat(store->bind_fd, s->name, &st, AT_SYMLINK_NOFOLLOW) == 0) {
+            at = &s->next;
+            continue;
+        }
+        *at = s->next;
+        store->spares_n--;
+        s->next = gone;
+        gone = s;
+    }
+    pthread_mutex_unlock(&store->lock);
+    free_list(&gone);
+}
+
 /* It is out of the list meanwhile: its head must not be written by two. */
 int oh__segments_probe(struct oh__store *store)
 {
@@ -499,17 +532,6 @@ int oh__segments_probe(struct oh__store *store)
         oh__trouble(store, true, "write", s->name);
     push_spare(store, s);
     return rc;
-}
-
-/* The store is being closed: nobody else is there to lock out. */
-static void free_list(struct oh__segment **list)
-{
-    while (*list) {
-        struct oh__segment *s = *list;
-
-        *list = s->next;
-        segment_free(s);
-    }
 }
 
 void oh__segments_done(struct oh__store *store)

@@ -113,10 +113,12 @@ static int open_parts(struct oh__store *store, char why[OH__STORE_WHY])
         rc = open_dir(store, why);
     if (rc == OH_OK && store->dir)
         rc = check_files(store, why);
-    if (rc == OH_OK)
-        rc = oh__db_open(&store->db, store->dir, store->read_only && store->dir, why);
+    /* In this order: a first start that dies in between leaves no database without the directory,
+     * which the next one would miss. */
     if (rc == OH_OK && store->dir)
         rc = open_bindings(store, why);
+    if (rc == OH_OK)
+        rc = oh__db_open(&store->db, store->dir, store->read_only && store->dir, why);
     if (rc == OH_OK && (rc = open_journals(store)) != OH_OK)
         oh__why(why, "out of memory for the journals");
     return rc;

@@ -20,36 +20,33 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Notes a trouble with a path below the state directory; errno is the reason, and is kept. */
-static void note(struct oh__store *store, bool refusing, const char *doing, const char *below)
+/* Notes a trouble that has been put into words. Only the first is told until all is well again. */
+static void note(struct oh__store *store, bool refusing, int code, const char *why)
 {
-    char path[OH__PATH_MAX];
-    int err = errno;
-
-    /* A path that is cut off still says which directory is meant. */
-    if (snprintf(path, sizeof(path), "%s%s%s", store->dir, *below ? "/" : "", below) < 0)
-        path[0] = '\0';
     pthread_mutex_lock(&store->lock);
     store->troubles++;
     store->trouble.refusing = store->trouble.refusing || refusing;
     if (store->trouble.code == OH_OK) {
-        store->trouble.code = oh__files_fail(store->trouble.why, err, doing, path);
+        store->trouble.code = code;
+        oh__why(store->trouble.why, "%s", why);
         if (store->wake)
             store->wake(store->wake_ctx);
     }
     pthread_mutex_unlock(&store->lock);
-    errno = err;
 }
 
 void oh__trouble(struct oh__store *store, bool refusing, const char *doing, const char *name)
 {
-    char below[sizeof(OH__BINDINGS_NAME) + OH__NAME_ROOM + 1];
-    int err = errno;
+    char path[OH__PATH_MAX], why[OH__STORE_WHY];
+    int err = errno, code;
 
-    if (snprintf(below, sizeof(below), OH__BINDINGS_NAME "%s%s", *name ? "/" : "", name) < 0)
-        below[0] = '\0';
+    /* A path that is cut off still says which directory is meant. */
+    if (snprintf(path, sizeof(path), "%s/" OH__BINDINGS_NAME "%s%s", store->dir, *name ? "/" : "",
+                 name) < 0)
+        path[0] = '\0';
+    code = oh__files_fail(why, err, doing, path);
+    note(store, refusing, code, why);
     errno = err;
-    note(store, refusing, doing, below);
 }
 
 unsigned oh__troubles(struct oh__store *store)
@@ -130,8 +127,9 @@ static bool segments_there(struct oh__store *store)
     for (struct oh__segment *s = store->segments; s; s = s->next) {
         int good = OH__JOURNAL_GOOD;
 
-        if (!absent(store->bind_fd, s->name))
+        if (s->missed || !absent(store->bind_fd, s->name))
             continue;
+        s->missed = true; /* its journal turns away from it with the next record only */
         all = false;
         if (!s->closed)
             atomic_compare_exchange_strong(&store->journals[s->worker].state, &good,
@@ -141,36 +139,53 @@ static bool segments_there(struct oh__store *store)
     return all;
 }
 
-/* Notes that a file has gone, which no call has failed about yet. */
-static bool missing(struct oh__store *store, const char *what, const char *below)
+/* Notes that something has gone, which no call has failed about yet. */
+static void missing(struct oh__store *store, bool refusing, const char *below, const char *then)
 {
-    errno = ENOENT;
-    note(store, false, what, below);
-    return false;
+    char why[OH__STORE_WHY];
+
+    oh__why(why, "%.90s%s deleted under the running server: %s", store->dir, below, then);
+    note(store, refusing, OH_E_ABSENT, why);
+}
+
+#define WRITTEN_AGAIN "everything is written again out of memory"
+
+/* The bindings' directory and what is in it. False: something has to be written again. */
+static bool bindings_there(struct oh__store *store)
+{
+    if (nameless(store->bind_fd)) {
+        missing(store, false, "/" OH__BINDINGS_NAME " was", WRITTEN_AGAIN);
+        if (make_bindings(store) != OH_OK)
+            oh__trouble(store, true, "make", "");
+        return false;
+    }
+    if (store->live_bytes && absent(store->bind_fd, OH__SNAPSHOT_NAME)) {
+        missing(store, false, "/" OH__BINDINGS_NAME "/" OH__SNAPSHOT_NAME " was", WRITTEN_AGAIN);
+        return false;
+    }
+    return true;
 }
 
 int oh__files_there(struct oh__store *store)
 {
-    bool whole = true;
+    bool whole;
 
     if (nameless(store->dir_fd)) {
         store->gone = true;
-        errno = ENOENT;
-        note(store, true, "go on without the state directory", "");
+        missing(store, true, " was",
+                "nothing can be written any more; make it again, or restore a backup, and restart");
         return OH_E_ABSENT;
     }
     if (absent(store->dir_fd, OH__DB_NAME))
-        missing(store, "change accounts without", OH__DB_NAME);
-    if (nameless(store->bind_fd)) {
-        missing(store, "find the directory", OH__BINDINGS_NAME);
+        missing(store, false, "/" OH__DB_NAME " was",
+                "accounts are in force and cannot be changed; take a backup, stop the server and "
+                "restore it");
+    whole = bindings_there(store);
+    oh__segments_check_spares(store);
+    if (!segments_there(store) && whole) {
+        missing(store, false, "/" OH__BINDINGS_NAME ": journals were", WRITTEN_AGAIN);
         whole = false;
-        if (make_bindings(store) != OH_OK)
-            note(store, true, "make the directory", OH__BINDINGS_NAME);
     }
-    if (whole && store->live_bytes && absent(store->bind_fd, OH__SNAPSHOT_NAME))
-        whole = missing(store, "find", OH__BINDINGS_NAME "/" OH__SNAPSHOT_NAME);
-    if (!segments_there(store))
-        whole = missing(store, "find all journals in", OH__BINDINGS_NAME);
     if (!whole) {
         pthread_mutex_lock(&store->lock);
         store->suspect = true;

@@ -11,30 +11,6 @@
 
 #include "harness.h"
 
-/* X(name): one file of cases each. */
-#define CHAPTERS(X) \
-    X(syntax)       \
-    X(uri)          \
-    X(torture)      \
-    X(transport)    \
-    X(transactions) \
-    X(uas)          \
-    X(registrar)    \
-    X(proxy)        \
-    X(forking)      \
-    X(redirect)     \
-    X(auth)         \
-    X(overload)
-
-#define DECLARE(name) extern const struct conformance_chapter conformance_##name;
-CHAPTERS(DECLARE)
-
-static const struct conformance_chapter *const chapters[] = {
-#define ENTRY(name) &conformance_##name,
-    CHAPTERS(ENTRY)};
-
-#define N(array) (sizeof(array) / sizeof((array)[0]))
-
 static bool wanted(const struct conformance_chapter *chapter, const struct conformance_case *c,
                    int words, char **word)
 {
@@ -65,21 +41,22 @@ static bool run(const struct conformance_case *c, unsigned verbose)
 int main(int argc, char **argv)
 {
     unsigned verbose = 0, ran = 0, failed = 0;
+    const struct conformance_chapter *chapter;
     bool list = false;
 
     for (int i = 1; i < argc; i++) {
         list |= strcmp(argv[i], "-l") == 0;
         verbose += strcmp(argv[i], "-v") == 0;
     }
-    for (size_t k = 0; k < N(chapters); k++) {
-        for (size_t i = 0; i < chapters[k]->n; i++) {
-            const struct conformance_case *c = &chapters[k]->cases[i];
+    for (size_t k = 0; (chapter = conformance_chapter_at(k)) != NULL; k++) {
+        for (size_t i = 0; i < chapter->n; i++) {
+            const struct conformance_case *c = &chapter->cases[i];
 
-            if (!wanted(chapters[k], c, argc - 1, argv + 1))
+            if (!wanted(chapter, c, argc - 1, argv + 1))
                 continue;
             ran++;
             if (list)
-                printf("%s: %s %s\n", chapters[k]->name, c->rows, c->name);
+                printf("%s: %s %s\n", chapter->name, c->rows, c->name);
             else
                 failed += !run(c, verbose);
         }

@@ -28,6 +28,7 @@ static struct {
     struct load loads[LOADS_MAX];
     unsigned loads_n;
     bool unfinished;
+    struct oh__settings plain; /* of a server that trusts everybody */
     char why[4 * TEXT_MAX];
     char *ladder;
 } now;
@@ -133,11 +134,11 @@ static void end(void)
     oh__policy_shared_free(now.shared);
 }
 
-const char *conformance_run(const struct conformance_case *c, unsigned verbose, const char **ladder)
+/* A world with the case's configuration; nothing has happened in it. */
+static void open_world(const struct conformance_case *c, unsigned verbose)
 {
     struct world_options options = c->options ? *c->options : (struct world_options){0};
     const struct load *l;
-    const char *why;
 
     begin();
     l = load(c->lua ? c->lua : OPEN);
@@ -145,7 +146,11 @@ const char *conformance_run(const struct conformance_case *c, unsigned verbose, 
     options.policy = l->policy;
     options.verbose = verbose;
     now.world = world_new(&options);
-    why = world_try(now.world, run_case, (void *)(uintptr_t)c);
+}
+
+/* Ends it; why is copied, because it dies with the world. */
+static const char *close_world(const char *why, const char **ladder)
+{
     if (why) {
         snprintf(now.why, sizeof now.why, "%s", why);
         now.ladder = copy_of(world_ladder(now.world));
@@ -155,6 +160,85 @@ const char *conformance_run(const struct conformance_case *c, unsigned verbose, 
     now.world = NULL;
     end();
     return why ? now.why : NULL;
+}
+
+const char *conformance_run(const struct conformance_case *c, unsigned verbose, const char **ladder)
+{
+    open_world(c, verbose);
+    return close_world(world_try(now.world, run_case, (void *)(uintptr_t)c), ladder);
+}
+
+/* ---- short of memory ---- */
+
+static void run_alone(struct world *w, void *arg)
+{
+    const struct conformance_case *c = arg;
+
+    c->run(w);
+}
+
+/* All fall silent and everything ends, as after a case that went well. */
+static void run_out(struct world *w, void *arg)
+{
+    (void)arg;
+    server_drain(w, false);
+    network_faults(w, &(struct network_faults){0});
+    network_filter(w, NULL, NULL);
+    network_closed(w, false);
+    world_finish(w);
+}
+
+/* The server is as good as new: what it was short of did no lasting harm. */
+static void works_again(struct world *w, void *arg)
+{
+    struct peer *callee = peer_new(w, "192.0.2.251:5060", "callee");
+    struct peer *caller = peer_new(w, "192.0.2.252:5060", "caller");
+
+    (void)arg;
+    server_policy(w, NULL);
+    server_reload(w, &now.plain);
+    peer_register(callee, 60);
+    ASK(caller, .method = "MESSAGE", .uri = "sip:callee@" WORLD_DOMAIN, .call = "works-again");
+    peer_reply(callee, peer_expect(callee, "MESSAGE"), 200, "");
+    peer_expect(caller, "200 MESSAGE");
+    world_finish(w);
+}
+
+/* A rule, not an expectation of the case: that one may fail for want of memory. */
+static bool is_rule(const char *why)
+{
+    return why && (strncmp(why, "rule broken", 11) == 0 || strncmp(why, "time stands", 11) == 0);
+}
+
+const char *conformance_run_short(const struct conformance_case *c,
+                                  struct conformance_shortage *shortage, const char **ladder)
+{
+    struct test_heap *heap;
+    struct world *w;
+    const char *why;
+    size_t before;
+
+    open_world(c, 0);
+    w = now.world;
+    w->lenient = shortage->at > 0;
+    heap = &w->server.heap;
+    before = heap->calls;
+    test_heap_fail(heap, shortage->at);
+    heap->fail_rest = shortage->rest;
+    why = world_try(w, run_alone, (void *)(uintptr_t)c);
+    test_heap_fail(heap, 0);
+    heap->fail_rest = 0;
+    shortage->made = heap->calls - before;
+    shortage->ended = heap->failed;
+    /* A case that leaves something behind on purpose cannot be asked what became of it. */
+    w->lenient |= now.unfinished;
+    if (!is_rule(why))
+        why = world_try(w, run_out, NULL);
+    if (!why) {
+        world_settings_default(&now.plain);
+        why = world_try(w, works_again, NULL);
+    }
+    return close_world(why, ladder);
 }
 
 /* ---- the test bed ---- */

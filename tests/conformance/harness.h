@@ -21,7 +21,7 @@
  *
  *     CONFORMANCE_CHAPTER(registrar, cases);
  *
- * and one line for the chapter in conformance_main.c. tools/conformance reads
+ * and one line for the chapter in chapters.c. tools/conformance reads
  * the rows out of the results and writes docs/conformance.md.
  *
  * Most cases run with delay-free, lossless networks: nothing waits, a "second"
@@ -72,6 +72,9 @@ struct conformance_chapter {
     const struct conformance_chapter conformance_##chapter = {#chapter, list, \
                                                               sizeof(list) / sizeof((list)[0])}
 
+/* The k-th chapter, NULL behind the last; chapters.c lists them. */
+const struct conformance_chapter *conformance_chapter_at(size_t k);
+
 /*
  * Runs one case in a world of its own. NULL when all was well, else the reason,
  * with the ladder of messages in *ladder (heap); both live until the next call.
@@ -80,6 +83,24 @@ struct conformance_chapter {
  */
 const char *conformance_run(const struct conformance_case *c, unsigned verbose,
                             const char **ladder);
+
+/* A case whose server runs short of memory; zero: it does not, and only counts. */
+struct conformance_shortage {
+    size_t at;    /* this allocation of the server fails, counted from the case's first */
+    bool rest;    /* and all that follow */
+    size_t made;  /* out: how many allocations there were */
+    size_t ended; /* out: how many of them failed */
+};
+
+/*
+ * Runs one case in a world whose server cannot have all the memory that it
+ * asks for. What the case expects need not come; but no rule that holds of
+ * every message (sim/invariants.h) may be broken, nothing may be left when all
+ * have fallen silent, and then, with memory again, a phone can register and
+ * get a message. NULL when that was so; as conformance_run.
+ */
+const char *conformance_run_short(const struct conformance_case *c,
+                                  struct conformance_shortage *shortage, const char **ladder);
 
 /* The case that runs leaves something behind on purpose, or has let the time pass itself. */
 void leave_unfinished(struct world *w);

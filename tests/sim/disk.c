@@ -23,7 +23,7 @@
 
 #include "store/store.h"
 
-#define SEGMENT_BYTES (32u * 1024)
+#define SEGMENT_BYTES 4096u /* a few records: a batch often reaches into the next one */
 #define MAINTENANCE   (5 * WORLD_SECOND)
 
 /* The disk of the world that runs; NULL: the machine's own. */

@@ -40,9 +40,10 @@ void invariants_taken(struct invariants *in, const struct oh_flow *flow, struct 
 void invariants_settled(struct invariants *in);
 
 /* A stream has ended or a send has failed (model.h). */
-void invariants_excuse(struct invariants *in);
+void invariants_excuse(struct invariants *in, const struct oh_flow *flow);
 
-/* Transactions so far (model.h). */
+/* Branches that ran at once, and transactions so far (model.h). */
+unsigned invariants_peak(const struct invariants *in);
 uint64_t invariants_transactions(const struct invariants *in);
 
 /* This leaves now. */

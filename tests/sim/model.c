@@ -17,8 +17,12 @@
 /* A transaction that the server serves. */
 struct served {
     struct served *next;
+    struct oh_flow flow;
     uint64_t key;
+    bool excused; /* the path to its sender is gone */
     bool invite, reliable, cancelled, acked, final;
+    bool said;   /* any response */
+    bool hushed; /* a 408 came, of which nobody is told (RFC 4320 4.2) */
     uint16_t code;
     struct asked *branches;
     uint64_t first, final_at, acked_at; /* ns */
@@ -29,11 +33,12 @@ struct served {
 struct asked {
     struct asked *next, *sibling; /* in the table; of the same request */
     struct served *of;            /* NULL: the server's own, or its request is not known */
+    struct oh_flow flow;
     uint64_t key, bytes, uri, target, sent_by;
     unsigned life;
     bool invite, cancel, reliable;
     bool provisional, final, success, cancelled;
-    bool lost; /* its first response came when nobody waited for it any more */
+    bool lost; /* its first response came when nobody waited any more, or the path there is gone */
     uint64_t first, earliest, interval; /* ns; earliest: of the next copy */
     uint64_t final_at, cancelled_at;
     unsigned acks; /* that a final response has called for and that were not sent */
@@ -47,8 +52,9 @@ struct model {
     struct asked *owes_ack; /* demanded of the visit that goes on */
     struct served *owes_up; /* likewise: this status must go up */
     unsigned owes_status;
-    bool excused;
+    struct served *owes_again; /* likewise: its last response */
     uint64_t transactions;
+    unsigned running, peak; /* branches without a final response */
 };
 
 #define RULE(m, truth, what)                                    \
@@ -66,6 +72,11 @@ struct model *model_new(struct world *w)
 uint64_t model_transactions(const struct model *m)
 {
     return m->transactions;
+}
+
+unsigned model_peak(const struct model *m)
+{
+    return m->peak;
 }
 
 /* ---- times and names ---- */
@@ -165,6 +176,17 @@ static uint64_t over_at(const struct model *m, const struct served *s)
     return s->final_at + (s->reliable && !s->invite ? 0 : all);
 }
 
+/* A copy shows that its sender has not heard the last response. A 2xx to an INVITE is repeated by
+ * the phone that gave it; an ACK is enough for a refusal (RFC 3261 17.2.1, RFC 6026 7.1). */
+static void copy_in(struct model *m, struct served *s)
+{
+    bool silent = s->invite && s->final && (s->code < 300 || s->acked);
+
+    if (s->branches && s->said && !silent && !s->hushed && strict(m) && !s->excused &&
+        m->world->now + WORLD_SECOND < over_at(m, s))
+        m->owes_again = s;
+}
+
 static void request_in(struct model *m, const struct oh_flow *flow, const struct oh_msg *msg)
 {
     uint64_t key = key_above(&msg->via, msg->method_text);
@@ -176,7 +198,7 @@ static void request_in(struct model *m, const struct oh_flow *flow, const struct
         return;
     }
     if (msg->method == OH_METHOD_ACK) {
-        if (s && s->final && s->code >= 300 && !s->acked) {
+        if (s && s->final && s->code >= 300 && !s->acked && m->world->now <= over_at(m, s)) {
             s->acked = true;
             s->acked_at = m->world->now;
         }
@@ -188,8 +210,10 @@ static void request_in(struct model *m, const struct oh_flow *flow, const struct
         if (invite)
             invite->cancelled = true;
     }
-    if (s && m->world->now <= over_at(m, s))
+    if (s && m->world->now <= over_at(m, s)) {
+        copy_in(m, s);
         return;
+    }
     if (!s) {
         s = world_keep(m->world, sizeof *s);
         s->next = m->served[key % BUCKETS];
@@ -197,6 +221,7 @@ static void request_in(struct model *m, const struct oh_flow *flow, const struct
     }
     *s = (struct served){.next = s->next,
                          .key = key,
+                         .flow = *flow,
                          .invite = msg->method == OH_METHOD_INVITE,
                          .reliable = oh_transport_reliable(flow->transport),
                          .first = m->world->now};
@@ -213,7 +238,7 @@ static bool is_awaited(const struct model *m, const struct asked *a)
 {
     uint64_t until = a->first + LONG * t1(m);
 
-    if (m->excused || message_values(m->msg, OH_HEADER_VIA) <= (a->of != NULL))
+    if (message_values(m->msg, OH_HEADER_VIA) <= (a->of != NULL) || (a->of && a->of->excused))
         return false;
     if (a->final)
         until = a->final_at + LONG * t1(m);
@@ -228,11 +253,16 @@ static void final_in(struct model *m, struct asked *a, const struct oh_msg *msg)
 {
     bool first = !a->final, certain = strict(m) && !a->lost && is_awaited(m, a);
 
-    if (first)
+    if (first) {
         a->final_at = m->world->now;
+        m->running -= !a->cancel;
+    }
     a->final = true;
-    if (!a->invite)
+    if (!a->invite) {
+        if (a->of)
+            a->of->hushed |= msg->status == 408;
         return;
+    }
     if (msg->status >= 300) {
         /* Behind a 2xx they are absorbed (RFC 6026 7.2). */
         a->acks += !a->success;
@@ -271,7 +301,7 @@ void model_in(struct model *m, const struct oh_flow *flow, const struct oh_msg *
 {
     m->msg = msg;
     m->owes_ack = NULL;
-    m->owes_up = NULL;
+    m->owes_up = m->owes_again = NULL;
     if (msg->request)
         request_in(m, flow, msg);
     else if (oh_branch_shard(m->world->server.shared.secret, msg->via.branch) >= 0)
@@ -284,6 +314,8 @@ void model_settled(struct model *m)
               "rule broken: a final response is acknowledged at once");
     CHECK_SAY(m->world, !m->owes_up || forgets(m), "rule broken: a %u goes up at once",
               m->owes_status);
+    CHECK_SAY(m->world, !m->owes_again || forgets(m),
+              "rule broken: a copy of a request is answered again");
 }
 
 /* ---- out: requests ---- */
@@ -318,6 +350,7 @@ static void begin(struct model *m, const struct oh_flow *flow, const struct oh_m
     *a = (struct asked){.key = hash(23, msg->via.branch),
                         .bytes = hash(26, msg->raw),
                         .uri = hash(27, msg->uri),
+                        .flow = *flow,
                         .target = target_of(flow, msg),
                         .sent_by = sent_by(&msg->via),
                         .life = m->world->server.life,
@@ -337,6 +370,8 @@ static void begin(struct model *m, const struct oh_flow *flow, const struct oh_m
     a->next = m->asked[a->key % BUCKETS];
     m->asked[a->key % BUCKETS] = a;
     m->transactions++;
+    m->running += !cancel;
+    m->peak = m->running > m->peak ? m->running : m->peak;
 }
 
 static void check_copy(struct model *m, struct asked *a, const struct oh_msg *msg)
@@ -379,7 +414,7 @@ static void cancel_out(struct model *m, const struct oh_flow *flow, const struct
     RULE(m, invite && invite->invite && invite->uri == hash(27, msg->uri),
          "a CANCEL is that of an INVITE of ours");
     RULE(m, invite->provisional, "a CANCEL waits for a 1xx");
-    RULE(m, !invite->final, "no CANCEL behind the final response");
+    RULE(m, !invite->final || m->world->hostile, "no CANCEL behind the final response");
     invite->cancelled = true;
     invite->cancelled_at = m->world->now;
     begin(m, flow, msg, true);
@@ -421,9 +456,12 @@ static void response_out(struct model *m, const struct oh_msg *msg)
 
     if (m->owes_up && s == m->owes_up && msg->status == m->owes_status)
         m->owes_up = NULL;
+    if (s && s == m->owes_again)
+        m->owes_again = NULL;
     /* Stateless answers are free to differ. */
-    if (!s || !s->branches || !strict(m))
+    if (!s || !s->branches || !strict(m) || s->excused)
         return;
+    s->said = true;
     if (msg->status < 200) {
         RULE(m, !s->final || forgets(m), "nothing provisional behind the final response");
         return;
@@ -455,22 +493,33 @@ void model_restarted(struct model *m)
 {
     memset(m->served, 0, sizeof m->served);
     m->owes_ack = NULL;
-    m->owes_up = NULL;
+    m->owes_up = m->owes_again = NULL;
 }
 
-void model_excuse(struct model *m)
+/* A stream is its number; to where no datagram can be sent, no stream can be opened, either. */
+static bool is_gone(const struct oh_flow *flow, const struct oh_flow *gone)
 {
-    m->excused = true;
+    return gone->id ? flow->id == gone->id : oh_addr_same_host(&flow->peer, &gone->peer);
+}
+
+void model_excuse(struct model *m, const struct oh_flow *flow)
+{
+    for (unsigned i = 0; i < BUCKETS; i++) {
+        for (struct served *s = m->served[i]; s; s = s->next)
+            s->excused |= is_gone(&s->flow, flow);
+        for (struct asked *a = m->asked[i]; a; a = a->next)
+            a->lost |= is_gone(&a->flow, flow);
+    }
 }
 
 void model_end(struct model *m)
 {
-    if (!strict(m) || m->excused || forgets(m))
+    if (!strict(m) || forgets(m))
         return;
     for (unsigned i = 0; i < BUCKETS; i++)
         for (const struct asked *a = m->asked[i]; a; a = a->next)
             CHECK_SAY(m->world,
                       !a->invite || !a->provisional || a->final || a->cancelled || a->lost ||
-                          a->life != m->world->server.life,
+                          (a->of && a->of->excused) || a->life != m->world->server.life,
                       "rule broken: a phone that rang has got an end");
 }

@@ -17,7 +17,7 @@
  *   101-199 and 2xx to an INVITE go up at once; one final response, the same to
  *   the byte when it is repeated; nothing provisional behind it, no repetition
  *   behind its ACK or behind 64*T1; no late final to anything but an INVITE
- *   (RFC 4320 4.2).
+ *   (RFC 4320 4.2); a copy of a request is answered with the last response.
  *
  * What a lenient or hostile world makes impossible to know is not demanded.
  */
@@ -43,8 +43,8 @@ void model_settled(struct model *m);
 /* The server has forgotten everything; branches stay used. */
 void model_restarted(struct model *m);
 
-/* A stream has ended, or a send failed: branches that waited on it may end without an answer. */
-void model_excuse(struct model *m);
+/* A stream has ended, or a send to there has failed: what waited on it may end otherwise. */
+void model_excuse(struct model *m, const struct oh_flow *flow);
 
 /* Everything is over. */
 void model_end(struct model *m);
@@ -52,5 +52,8 @@ void model_end(struct model *m);
 /* Transactions so far: each request that the server got but for copies and ACKs, and each that it
  * sent. */
 uint64_t model_transactions(const struct model *m);
+
+/* How many branches of the server were without a final response at once, at most. */
+unsigned model_peak(const struct model *m);
 
 #endif

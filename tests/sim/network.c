@@ -354,11 +354,12 @@ void network_to_server(struct world *w, struct peer *p, struct oh_span bytes)
     datagram(w, true, &flow, bytes);
 }
 
-static void send_failed(struct world *w, uint64_t ticket)
+static void send_failed(struct world *w, const struct oh_flow *flow, uint64_t ticket)
 {
     if (ticket)
         push(w, &(struct event){.at = w->now + delay(w),
                                 .kind = EVENT_ANSWER,
+                                .flow = *flow,
                                 .ticket = ticket,
                                 .worker = w->server.at_work,
                                 .life = w->server.life,
@@ -392,7 +393,7 @@ void network_from_server(struct world *w, const struct oh_flow *flow, struct oh_
     if (!oh_transport_reliable(flow->transport)) {
         if (refuses(w, &flow->peer)) {
             ladder_message(w, false, &flow->peer, bytes, "REFUSED");
-            send_failed(w, ticket);
+            send_failed(w, flow, ticket);
             return;
         }
         datagram(w, false, flow, bytes);
@@ -404,7 +405,7 @@ void network_from_server(struct world *w, const struct oh_flow *flow, struct oh_
         return;
     }
     ladder_message(w, false, &flow->peer, bytes, "REFUSED");
-    send_failed(w, ticket);
+    send_failed(w, flow, ticket);
 }
 
 /* ---- names ---- */

@@ -213,7 +213,7 @@ void server_closed(struct world *w, const struct oh_flow *flow)
     struct server *s = &w->server;
     struct worker *k = worker_of_flow(w, flow);
 
-    invariants_excuse(w->invariants);
+    invariants_excuse(w->invariants, flow);
     oh__location_flow_closed(s->shared.location, flow->id);
     for (unsigned i = 0; i < s->shards_n; i++) {
         oh__serve_flow_closed(enter(w, k, i), &k->env, flow);
@@ -228,7 +228,8 @@ void server_answer(struct world *w, const struct event *e)
     struct worker *k = worker_of(w, e);
 
     CHECK(w, shard < w->server.shards_n);
-    invariants_excuse(w->invariants);
+    if (e->result == OH_E_IO)
+        invariants_excuse(w->invariants, &e->flow);
     oh__serve_answer(enter(w, k, shard), &k->env, &answer);
     leave(w, k, shard);
 }

@@ -43,6 +43,13 @@ static void with_one_shard(struct oh__settings *settings, struct world_options *
     options->shards = 1;
 }
 
+/* The story frees old settings at once, which only one worker allows. */
+static void with_one_worker(struct oh__settings *settings, struct world_options *options)
+{
+    (void)settings;
+    options->workers = 1;
+}
+
 static void with_many_shards(struct oh__settings *settings, struct world_options *options)
 {
     with_digest(settings, options);
@@ -89,6 +96,20 @@ static void with_policy(struct oh__settings *settings, struct world_options *opt
     settings->has_on_call = settings->has_on_request = settings->has_on_register = true;
 }
 
+static void chaos(struct oh__settings *settings, struct world_options *options)
+{
+    with_six(settings, options);
+    with_journal(settings, options);
+    options->workers = 2;
+}
+
+static void chaos_disk(struct oh__settings *settings, struct world_options *options)
+{
+    chaos(settings, options);
+    options->journal = false;
+    options->disk = true;
+}
+
 static void corrupt(struct oh__settings *settings, struct world_options *options)
 {
     hostile(settings, options);
@@ -119,7 +140,7 @@ static const struct scenario scenarios[] = {
     {"death", "phones and streams die in the middle of everything", with_short_times,
      scenario_death, 1},
     {"restart", "the server is killed in mid-call", with_journal, scenario_restart, 1},
-    {"reload", "settings are swapped in mid-call", NULL, scenario_reload, 1},
+    {"reload", "settings are swapped in mid-call", with_one_worker, scenario_reload, 1},
     {"full", "tables of a few entries", with_tiny_tables, scenario_full, 1},
     {"memory", "allocations of the server fail", with_short_times, scenario_memory, 1},
     {"flood", "thousands of requests at once, twice; memory goes back", with_one_shard,
@@ -143,11 +164,14 @@ static const struct scenario scenarios[] = {
     {"workers", "two workers, slow commits, reloads that each takes in its own time", with_workers,
      scenario_workers, 1},
     {"disk", "the real store on a disk that fails, is full, is slow; the server is killed",
-     with_disk, scenario_disk, 2},
+     with_disk, scenario_disk, 1},
     {"restart-disk", "the server is killed in mid-call and comes back from the real store",
      with_disk, scenario_restart, 2},
     {"policy", "a policy in Lua replies, routes and fails; reloads in mid-call", with_policy,
      scenario_policy, 1},
+    {"loops", "users whose contacts are other users", with_short_times, scenario_loops, 1},
+    {"chaos", "everything at once, restarts and reloads among it", chaos, scenario_chaos, 1},
+    {"chaos-disk", "the same with the real store on a bad disk", chaos_disk, scenario_chaos, 2},
 };
 
 const struct scenario *scenario_at(unsigned i)
@@ -208,6 +232,36 @@ void scenario_bad_network(struct world *w, unsigned loss)
 {
     network_faults(
         w, &(struct network_faults){.loss = loss, .repeat = 10, .delay_min = 1, .delay_max = 300});
+}
+
+void scenario_recover(struct cast *cast)
+{
+    struct phone_manner manner = {.rings = true, .code = 200, .answer_ms = 200};
+    const struct phone_task *t, *message;
+    struct world *w = cast->world;
+
+    scenario_network(w);
+    /* What is late comes first. */
+    world_run(w, 240000);
+    for (unsigned i = 0; i < cast->n; i++) {
+        peer_silence(phone_peer(cast->phones[i]), false);
+        phone_manner(cast->phones[i], &manner);
+        t = phone_register(cast->phones[i], 3600, "");
+        world_run(w, 5000);
+        CHECK_SAY(w, t->code == 200, "with all well again, %s registers with %d",
+                  peer_name(phone_peer(cast->phones[i])), t->code);
+    }
+    for (unsigned i = 0; i < cast->n; i++) {
+        unsigned next = (i + 1) % cast->n;
+        struct phone_plan plan = {.hangup_ms = 1000};
+
+        t = phone_call(cast->phones[i], cast->uris[next], &plan);
+        message = phone_request(cast->phones[i], "MESSAGE", cast->uris[next], "Hello.");
+        world_run(w, 5000);
+        CHECK_SAY(w, t->code == 200 && message->code == 200,
+                  "with all well again, a call ends with %d, a MESSAGE with %d", t->code,
+                  message->code);
+    }
 }
 
 static void check_task(const struct cast *cast, struct phone *ph, const struct phone_task *t)

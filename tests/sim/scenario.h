@@ -53,6 +53,8 @@ void scenario_revival(struct world *w, void *arg);
 void scenario_workers(struct world *w, void *arg);
 void scenario_disk(struct world *w, void *arg);
 void scenario_policy(struct world *w, void *arg);
+void scenario_chaos(struct world *w, void *arg);
+void scenario_loops(struct world *w, void *arg);
 
 #define SCENARIO_PHONES 40
 
@@ -84,6 +86,10 @@ void scenario_ask_about(struct cast *cast, unsigned n);
 
 /* A number from low to high, both included. */
 uint32_t scenario_between(struct world *w, uint32_t low, uint32_t high);
+
+/* When everything is well again, the server must be, too: everybody registers and reaches the next
+ * one. */
+void scenario_recover(struct cast *cast);
 
 /*
  * Lets the phones come to their ends, demands that every task has one (with a

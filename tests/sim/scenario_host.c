@@ -56,15 +56,16 @@ void scenario_disk(struct world *w, void *arg)
     cast_make(&cast, w, 10);
     scenario_network(w);
     cast_register(&cast);
-    for (unsigned life = 0; life < 3; life++) {
+    for (unsigned life = 0; life < 10; life++) {
         server_slow_commits(w, scenario_between(w, 0, 50), scenario_between(w, 1, 3000));
         server_disk_faults(w, world_chance(w, 60) ? scenario_between(w, 1, 50) : 0,
                            world_chance(w, 20));
-        for (unsigned i = 0; i < 40; i++) {
+        for (unsigned i = 0; i < 12; i++) {
             struct phone *ph = cast.phones[world_random(w, cast.n)];
 
-            phone_register(ph, world_chance(w, 20) ? 0 : 600 + i, "");
-            world_run(w, scenario_between(w, 0, world_chance(w, 20) ? 8000 : 100));
+            /* Times far apart, so that a refresh that got lost is noticed. */
+            phone_register(ph, world_chance(w, 20) ? 0 : scenario_between(w, 600, 7000), "");
+            world_run(w, scenario_between(w, 0, world_chance(w, 10) ? 8000 : 100));
         }
         /* What was promised must be there (invariants.h). */
         server_restart(w);
@@ -98,6 +99,11 @@ static const char policy_text[] =
     "    if r.user == \"team\" then\n"
     "        return route{ \"sip:u1@" WORLD_DOMAIN "\", { \"sip:u2@" WORLD_DOMAIN
     "\", q = 0.5 }, headers = { [\"X-Line\"] = \"1\" } }\n"
+    "    end\n"
+    "    if r.user == \"far\" then return route{ \"sip:u3@gateway.example\" } end\n"
+    "    if r.user == \"lost\" then\n"
+    "        return route{ \"sip:x@nowhere.example\", { \"sip:x@mute.example\", q = 0.9 },\n"
+    "                      { \"sip:u4@" WORLD_DOMAIN "\", q = 0.1 } }\n"
     "    end\n"
     "    if r.user == \"endless\" then while true do n = n + 1 end end\n"
     "    if r.user == \"broken\" then return nil + 1 end\n"
@@ -168,10 +174,9 @@ static struct oh__policy *new_policy(struct world *w)
 static const struct {
     const char *uri;
     int code;
-} known[] = {{"sip:closed@" WORLD_DOMAIN, 480},
-             {"sip:moved@" WORLD_DOMAIN, 302},
-             {"sip:team@" WORLD_DOMAIN, 0},
-             {"sip:endless@" WORLD_DOMAIN, 500},
+} known[] = {{"sip:closed@" WORLD_DOMAIN, 480}, {"sip:moved@" WORLD_DOMAIN, 302},
+             {"sip:team@" WORLD_DOMAIN, 0},     {"sip:far@" WORLD_DOMAIN, 0},
+             {"sip:lost@" WORLD_DOMAIN, 0},     {"sip:endless@" WORLD_DOMAIN, 500},
              {"sip:broken@" WORLD_DOMAIN, 500}};
 
 static void check_policy(struct cast *cast)
@@ -199,16 +204,20 @@ void scenario_policy(struct world *w, void *arg)
     cast.strict = true;
     scenario_network(w);
     cast_register(&cast);
+    /* A gateway's first address refuses; one name does not exist, and one is never answered. */
+    network_name(w, "gateway.example", "192.0.2.77 192.0.2.13");
+    network_refuse(w, "192.0.2.77:5060");
+    network_name(w, "mute.example", NULL);
     for (unsigned i = 0; i < 16; i++) {
         struct phone *from = cast.phones[world_random(w, cast.n)];
-        const char *to = known[world_random(w, 5)].uri;
+        const char *to = known[world_random(w, sizeof known / sizeof *known)].uri;
         struct phone_plan plan = {.hangup_ms = scenario_between(w, 1, 4000)};
 
         /* Reloads take it out and put it in again while calls are being made. */
         server_policy(w, i > 3 && world_chance(w, 20) ? NULL : policy);
         manner.answer_ms = scenario_between(w, 0, 6000);
         manner.code = world_chance(w, 70) ? 200 : 486;
-        phone_manner(cast.phones[1 + world_random(w, 2)], &manner);
+        phone_manner(cast.phones[1 + world_random(w, 4)], &manner);
         phone_call(from, to, &plan);
         phone_request(from, world_chance(w, 50) ? "PING" : "MESSAGE", to, "Hello.");
         world_run(w, scenario_between(w, 0, 4000));

@@ -44,6 +44,7 @@ void scenario_corrupt(struct world *w, void *arg)
     for (unsigned i = 0; i < cast.n; i++)
         phone_register(cast.phones[i], 600, "");
     world_run(w, 60000);
+    scenario_recover(&cast);
     scenario_end(&cast);
 }
 
@@ -82,6 +83,7 @@ void scenario_breaks(struct world *w, void *arg)
         scenario_ask_about(&cast, 1);
         reconnect(&cast);
     }
+    scenario_recover(&cast);
     scenario_end(&cast);
 }
 
@@ -108,5 +110,6 @@ void scenario_revival(struct world *w, void *arg)
         peer_silence(phone_peer(ph), false);
         phone_register(ph, 600, "");
     }
+    scenario_recover(&cast);
     scenario_end(&cast);
 }

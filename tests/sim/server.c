@@ -190,6 +190,8 @@ void server_restart(struct world *w)
     struct server *s = &w->server;
 
     world_note(w, "the server is killed and starts again");
+    /* Whoever cannot start for want of memory is another matter than one who runs. */
+    test_heap_fail(&s->heap, 0);
     for (unsigned i = 0; i < s->workers_n; i++) {
         struct worker *k = &s->workers[i];
 
@@ -332,32 +334,49 @@ unsigned server_sweep(struct world *w)
     return n;
 }
 
-/* Counts bindings of an AOR; contact empty: all that are reachable. */
-static unsigned count(struct world *w, const char *aor, struct oh_span contact)
+/* Looks the bindings of an AOR up; the list's texts live in the arena. */
+static void look_up(struct world *w, const char *aor, struct oh_arena *arena,
+                    struct oh__binding_list *list)
 {
-    struct oh__binding_list list;
-    struct oh_arena arena;
-    unsigned n = 0;
-    int err;
+    oh_arena_init(arena, oh_alloc_default(), 1 << 20);
+    int err = oh__location_get(w->server.shared.location, oh_span_str(aor), world_wall(w), arena,
+                               list);
 
-    oh_arena_init(&arena, oh_alloc_default(), 1 << 20);
-    err = oh__location_get(w->server.shared.location, oh_span_str(aor), world_wall(w), &arena,
-                           &list);
-    for (unsigned i = 0; err == OH_OK && i < list.n; i++)
-        n += contact.n ? oh_span_eq(list.v[i].contact, contact) : list.v[i].reachable;
-    oh_arena_done(&arena);
+    if (err != OH_OK)
+        oh_arena_done(arena);
     CHECK(w, err == OH_OK);
-    return n;
 }
 
 unsigned server_bindings(struct world *w, const char *aor)
 {
-    return count(w, aor, oh_span("", 0));
+    struct oh__binding_list list;
+    struct oh_arena arena;
+    unsigned n = 0;
+
+    look_up(w, aor, &arena, &list);
+    for (unsigned i = 0; i < list.n; i++)
+        n += list.v[i].reachable;
+    oh_arena_done(&arena);
+    return n;
+}
+
+uint64_t server_binding_expires(struct world *w, const char *aor, struct oh_span contact)
+{
+    struct oh__binding_list list;
+    struct oh_arena arena;
+    uint64_t at = 0;
+
+    look_up(w, aor, &arena, &list);
+    for (unsigned i = 0; i < list.n; i++)
+        if (oh_span_eq(list.v[i].contact, contact))
+            at = list.v[i].expires_at;
+    oh_arena_done(&arena);
+    return at;
 }
 
 bool server_has_binding(struct world *w, const char *aor, struct oh_span contact)
 {
-    return count(w, aor, contact) > 0;
+    return server_binding_expires(w, aor, contact) != 0;
 }
 
 void server_stats(const struct world *w, struct oh__serve_stats *out)

@@ -63,6 +63,9 @@ unsigned server_bindings(struct world *w, const char *aor);
 /* True when that AOR has a binding with this Contact URI. */
 bool server_has_binding(struct world *w, const char *aor, struct oh_span contact);
 
+/* When that binding expires, wall ms; 0: there is none. */
+uint64_t server_binding_expires(struct world *w, const char *aor, struct oh_span contact);
+
 /* Counters of all shards added up. */
 void server_stats(const struct world *w, struct oh__serve_stats *out);
 

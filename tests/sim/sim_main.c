@@ -32,7 +32,7 @@
 #endif
 #endif
 
-#define SEEDS_DEFAULT 14
+#define SEEDS_DEFAULT 24
 #define TWICE         2 /* seeds of each scenario that are run again, to compare */
 #define LADDER_TAIL   6000
 #define FAILED_MAX    3 /* of one scenario, then it is left alone */
@@ -51,6 +51,8 @@ struct tally {
     uint64_t transactions, worlds, failures;
     unsigned failed[FAMILIES_MAX];
 };
+
+static const char *program;
 
 /* What runs now, for whoever ends the program without asking. */
 static const struct scenario *current;
@@ -104,7 +106,7 @@ static bool run_once(const struct scenario *scenario, struct world_options *opti
         if (!options->verbose)
             printf("%s\n", ladder);
         printf("not ok %s seed %llu: %s\n", scenario->name, (unsigned long long)options->seed, why);
-        printf("  (sim --seed %llu --scenario %s -v)\n", (unsigned long long)options->seed,
+        printf("  (%s --seed %llu --scenario %s -v)\n", program, (unsigned long long)options->seed,
                scenario->name);
         fflush(stdout);
     }
@@ -112,6 +114,17 @@ static bool run_once(const struct scenario *scenario, struct world_options *opti
 
     world_free(w);
     return well;
+}
+
+/* What a scenario leaves open is different from seed to seed. */
+static void vary(struct world_options *options)
+{
+    static const unsigned shards[] = {4, 1, 16, 64};
+
+    if (!options->shards)
+        options->shards = shards[options->seed % 4];
+    if (!options->workers)
+        options->workers = 1 + options->seed / 4 % 2;
 }
 
 /* A seed of a scenario; again with its ladder when it fails, or to see whether it is the same. */
@@ -130,6 +143,7 @@ static bool run(const struct scenario *scenario, uint64_t seed, const struct job
     world_settings_default(settings);
     if (scenario->prepare)
         scenario->prepare(settings, &options);
+    vary(&options);
     options.quiet = !job->verbose;
     well = run_once(scenario, &options, tally, &first);
     tally->worlds++;
@@ -167,29 +181,6 @@ static void run_family(const struct scenario *scenario, const struct job *job, s
     fflush(stdout);
 }
 
-/* One seed of every scenario after the other, so that a run may be stopped at any time. */
-static void run_on(const struct job *job, struct tally *tally)
-{
-    uint64_t seed = job->first;
-
-    for (; job->forever || tally->transactions < job->until; seed++) {
-        for (unsigned i = 0; scenario_at(i) && i < FAMILIES_MAX; i++) {
-            const struct scenario *scenario = scenario_at(i);
-
-            if (wanted(job, scenario) && seed % scenario->every == 0 &&
-                tally->failed[i] < FAILED_MAX)
-                tally->failed[i] += !run(scenario, seed, job, tally);
-        }
-        if (job->forever && seed % 100 == 0) {
-            printf("seed %llu: %llu transactions, %llu failures\n", (unsigned long long)seed,
-                   (unsigned long long)tally->transactions, (unsigned long long)tally->failures);
-            fflush(stdout);
-        }
-    }
-    printf("seeds %llu-%llu of each scenario\n", (unsigned long long)job->first,
-           (unsigned long long)seed - 1);
-}
-
 /* 1234567 as "1,234,567". */
 static const char *grouped(uint64_t n, char out[32])
 {
@@ -203,6 +194,30 @@ static const char *grouped(uint64_t n, char out[32])
     }
     out[at] = 0;
     return out;
+}
+
+/* One seed of every scenario after the other, so that a run may be stopped at any time. */
+static void run_on(const struct job *job, struct tally *tally)
+{
+    uint64_t seed = job->first;
+    char number[32];
+
+    for (; job->forever || tally->transactions < job->until; seed++) {
+        for (unsigned i = 0; scenario_at(i) && i < FAMILIES_MAX; i++) {
+            const struct scenario *scenario = scenario_at(i);
+
+            if (wanted(job, scenario) && seed % scenario->every == 0 &&
+                tally->failed[i] < FAILED_MAX)
+                tally->failed[i] += !run(scenario, seed, job, tally);
+        }
+        if ((seed - job->first) % 50 == 49) {
+            printf("seed %llu: %s transactions, %llu failures\n", (unsigned long long)seed,
+                   grouped(tally->transactions, number), (unsigned long long)tally->failures);
+            fflush(stdout);
+        }
+    }
+    printf("seeds %llu-%llu of each scenario\n", (unsigned long long)job->first,
+           (unsigned long long)seed - 1);
 }
 
 static void report(const struct tally *tally, time_t begun)
@@ -276,6 +291,7 @@ int main(int argc, char **argv)
     struct tally tally = {0};
     time_t begun = time(NULL);
 
+    program = argv[0];
     for (int i = 1, n; i < argc; i += n) {
         if (strcmp(argv[i], "--list") == 0) {
             list();

@@ -248,6 +248,11 @@ uint64_t world_transactions(const struct world *w)
     return invariants_transactions(w->invariants);
 }
 
+unsigned world_branches_peak(const struct world *w)
+{
+    return invariants_peak(w->invariants);
+}
+
 uint64_t world_trace(const struct world *w)
 {
     return w->trace;

@@ -129,6 +129,9 @@ bool world_chance(struct world *w, unsigned percent);
 uint64_t world_transactions(const struct world *w);
 uint64_t world_trace(const struct world *w);
 
+/* How many branches of the server were without a final response at once, at most. */
+unsigned world_branches_peak(const struct world *w);
+
 /* ---- ladder ---- */
 
 /*

@@ -174,6 +174,48 @@ static void classes_lose_in_turn(void **state)
     }
 }
 
+/* What was idle for a while goes in halves; what is used in between stays. */
+static void rests(void **state)
+{
+    struct test_heap h;
+    struct oh__blocks *b;
+    size_t used, idle, calls;
+    void *p[100];
+    (void)state;
+
+    test_heap_init(&h);
+    b = oh__blocks_new(&h.alloc, 1 << 20);
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < 100; i++)
+            p[i] = oh__blocks_take(b, 1000);
+        for (int i = 0; i < 100; i++)
+            oh__blocks_give(b, p[i], 1000);
+    }
+    /* All of it was in use since the beginning: nothing is too much. */
+    assert_int_equal(oh__blocks_relax(b), 0);
+    oh__blocks_stats(b, &used, &idle);
+    assert_true(idle >= 100 * 1000);
+    calls = h.calls;
+    for (int second = 0; second < 100; second++) {
+        for (int i = 0; i < 10; i++)
+            p[i] = oh__blocks_take(b, 1000);
+        for (int i = 0; i < 10; i++)
+            oh__blocks_give(b, p[i], 1000);
+        oh__blocks_relax(b);
+    }
+    assert_int_equal(h.calls, calls);
+    oh__blocks_stats(b, &used, &idle);
+    assert_in_range(idle, 10 * 1000, 10 * 1010);
+    for (int second = 0; second < 8; second++)
+        oh__blocks_relax(b);
+    oh__blocks_stats(b, &used, &idle);
+    assert_int_equal(used, 0);
+    assert_int_equal(idle, 0);
+    assert_int_equal(oh__blocks_relax(b), 0);
+    oh__blocks_free(b);
+    assert_int_equal(h.bytes, 0);
+}
+
 static void counts_references(void **state)
 {
     struct test_heap h;
@@ -276,13 +318,10 @@ static void idle_blocks_are_seen(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(classes_are_exact),
-        cmocka_unit_test(large_blocks_are_powers_of_two),
-        cmocka_unit_test(keeps_no_more_than_told),
-        cmocka_unit_test(follows_the_sizes_in_use),
-        cmocka_unit_test(classes_lose_in_turn),
-        cmocka_unit_test(counts_references),
-        cmocka_unit_test(empty_and_absent_buffers),
+        cmocka_unit_test(classes_are_exact),       cmocka_unit_test(large_blocks_are_powers_of_two),
+        cmocka_unit_test(keeps_no_more_than_told), cmocka_unit_test(follows_the_sizes_in_use),
+        cmocka_unit_test(classes_lose_in_turn),    cmocka_unit_test(rests),
+        cmocka_unit_test(counts_references),       cmocka_unit_test(empty_and_absent_buffers),
         cmocka_unit_test(survives_each_failure),
 #ifdef OH__HAVE_ASAN
         cmocka_unit_test(idle_blocks_are_seen),

@@ -200,6 +200,38 @@ static void a_peak_does_not_stay(void **state)
 }
 
 /* A slab that was made anew must not honour handles of its predecessor. */
+/* The last empty slab goes when nobody needed it from one call to the next. */
+static void rests(void **state)
+{
+    struct test_heap h;
+    struct oh__pool *p;
+    uint64_t handle, stale;
+    size_t own;
+    (void)state;
+
+    test_heap_init(&h);
+    p = oh__pool_new(&h.alloc, 100, 1000, 1);
+    own = h.bytes;
+    assert_int_equal(oh__pool_relax(p), 0);
+    assert_non_null(oh__pool_take(p, &stale));
+    assert_int_equal(oh__pool_relax(p), 0);
+    oh__pool_give(p, stale);
+    assert_int_equal(oh__pool_relax(p), 0);
+    /* In use now and then: it stays. */
+    assert_non_null(oh__pool_take(p, &handle));
+    oh__pool_give(p, handle);
+    assert_int_equal(oh__pool_relax(p), 0);
+    assert_true(oh__pool_ok(p));
+    assert_true(oh__pool_relax(p) > 0);
+    assert_true(oh__pool_ok(p));
+    assert_in_range(h.bytes, own, own + 64);
+    assert_null(oh__pool_get(p, stale));
+    assert_non_null(oh__pool_take(p, &handle));
+    assert_null(oh__pool_get(p, stale));
+    oh__pool_free(p);
+    assert_int_equal(h.bytes, 0);
+}
+
 static void handles_stay_stale_across_slabs(void **state)
 {
     enum { MANY = 5000 };
@@ -377,6 +409,7 @@ int main(void)
         cmocka_unit_test(max_is_exact),
         cmocka_unit_test(small_pools_are_small),
         cmocka_unit_test(a_peak_does_not_stay),
+        cmocka_unit_test(rests),
         cmocka_unit_test(handles_stay_stale_across_slabs),
         cmocka_unit_test(walks_over_the_living),
         cmocka_unit_test(agrees_with_a_model),

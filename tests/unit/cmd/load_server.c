@@ -179,6 +179,8 @@ static void on_request(struct load_server *s, const struct oh_flow *flow)
         s->lose_requests--;
         return;
     }
+    if (s->silent_after && s->requests++ >= s->silent_after)
+        return;
     if (s->msg.method == OH_METHOD_REGISTER && s->code)
         on_register(s, flow);
     else if (s->proxy && s->msg.method != OH_METHOD_OPTIONS)

@@ -20,6 +20,7 @@ struct load_server {
     bool proxy;           /* forward INVITE, ACK, BYE and MESSAGE to the contact, record-routing */
     bool strict;          /* the Record-Route is that of a strict router */
     unsigned lose_requests; /* so many requests are dropped first */
+    unsigned silent_after;  /* behind so many requests it says nothing any more; 0 = it goes on */
     unsigned lose_answers;  /* so many 200s of an INVITE are dropped on their way to the caller */
 
     atomic_uint seen[OH_METHOD_COUNT]; /* requests received by method, dropped ones included */
@@ -34,6 +35,7 @@ struct load_server {
     atomic_int stop;
     struct oh_hasher *hasher;
     struct oh_msg msg;
+    unsigned requests; /* that were not lost */
     unsigned users_n;
     struct {
         char aor[64], contact[64];

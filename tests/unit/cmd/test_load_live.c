@@ -14,6 +14,7 @@
 
 #include "cmd/load.h"
 #include "load_server.h"
+#include "net/system.h"
 
 #define WORDS_MAX 32
 
@@ -90,6 +91,9 @@ static void test_options(void **state)
     assert_int_equal(s.wrong, 0);
     assert_true(real(r, "latency_ms", "p50") > 0);
     assert_true(real(r, "latency_ms", "p50") <= real(r, "latency_ms", "max"));
+    assert_true(json_real_value(json_object_get(r, "own_cpu_us_per_operation")) > 0);
+    assert_true(json_real_value(json_object_get(r, "own_busy")) > 0);
+    assert_true(json_is_boolean(json_object_get(r, "limited_by_own")));
     json_decref(r);
 }
 
@@ -143,6 +147,9 @@ static void test_silence(void **state)
                      OH__EXIT_TIMEOUT);
     load_server_stop(&s);
     assert_int_equal(failures(r, "reasons", "timeout"), 4);
+    /* Nothing was completed, so there is no latency to tell: not 0. */
+    assert_true(json_is_null(json_object_get(json_object_get(r, "latency_ms"), "p99")));
+    assert_true(json_is_real(json_object_get(json_object_get(r, "own_delay_ms"), "p99")));
     /* Timer E: once after 500 ms; the next would be a second later. */
     assert_int_equal(number(r, "retransmissions"), 4);
     assert_int_equal(s.seen[OH_METHOD_OPTIONS], 8);
@@ -326,8 +333,34 @@ static void test_ramp(void **state)
     assert_int_equal(run("options", target, "--ramp 50:100:200ms:2 --p99-max 0.001", &r),
                      OH__EXIT_UNEXPECTED);
     assert_true(json_is_null(json_object_get(r, "highest_rate_held")));
+    /* Once more the same rate, and that was enough. */
+    steps = json_object_get(r, "steps");
+    assert_int_equal(json_array_size(steps), 2);
+    assert_true(json_real_value(json_object_get(json_array_get(steps, 1), "rate")) == 50);
     json_decref(r);
     load_server_stop(&s);
+}
+
+/* A server that collapses is not driven to the end of the ramp. */
+static void test_ramp_ends_early(void **state)
+{
+    struct load_server s = {.code = 200, .silent_after = 60};
+    char target[OH_ADDR_TEXT_MAX];
+    uint64_t begun = oh__clock_now();
+    json_t *r;
+
+    (void)state;
+    load_server_start(&s, target);
+    assert_int_equal(
+        run("options", target, "--ramp 100:2000:400ms:50 --p99-max 30000 --timeout 600ms", &r),
+        OH__EXIT_OK);
+    load_server_stop(&s);
+    /* 50 steps would take 20 s, and their time-outs 32 s more. */
+    assert_true(oh__clock_now() - begun < 19 * OH__SEC);
+    assert_in_range(json_array_size(json_object_get(r, "steps")), 2, 10);
+    assert_true(json_real_value(json_object_get(r, "highest_rate_held")) == 100);
+    assert_true(json_is_false(json_object_get(r, "stopped")));
+    json_decref(r);
 }
 
 /* When no slot is free the schedule goes on, and says so. */
@@ -352,13 +385,21 @@ static void test_slots(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_options),       cmocka_unit_test(test_closed_loop),
-        cmocka_unit_test(test_refusals),      cmocka_unit_test(test_silence),
-        cmocka_unit_test(test_nobody),        cmocka_unit_test(test_loss),
-        cmocka_unit_test(test_digest),        cmocka_unit_test(test_calls),
-        cmocka_unit_test(test_strict_router), cmocka_unit_test(test_lost_answer),
-        cmocka_unit_test(test_hold),          cmocka_unit_test(test_messages),
-        cmocka_unit_test(test_ramp),          cmocka_unit_test(test_slots),
+        cmocka_unit_test(test_options),
+        cmocka_unit_test(test_closed_loop),
+        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_silence),
+        cmocka_unit_test(test_nobody),
+        cmocka_unit_test(test_loss),
+        cmocka_unit_test(test_digest),
+        cmocka_unit_test(test_calls),
+        cmocka_unit_test(test_strict_router),
+        cmocka_unit_test(test_lost_answer),
+        cmocka_unit_test(test_hold),
+        cmocka_unit_test(test_messages),
+        cmocka_unit_test(test_ramp),
+        cmocka_unit_test(test_slots),
+        cmocka_unit_test(test_ramp_ends_early),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

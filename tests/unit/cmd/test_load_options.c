@@ -175,7 +175,7 @@ static void test_refused(void **state)
         {"load options", "127.0.0.1 --timeout 1ms"},
         {"load options", "127.0.0.1 --max-failures few"},
         {"load options", "127.0.0.1 --threads 65"},
-        {"load options", "127.0.0.1 --ports 33"},
+        {"load options", "127.0.0.1 --ports 65"},
         {"load options", "127.0.0.1 --users 1000001"},
         {"load options", "127.0.0.1 --user-format %s"},
         {"load options", "127.0.0.1 --user-format nobody"},

@@ -63,6 +63,7 @@ static int set_up(void **state)
     w->host.config = config;
     w->host.hasher = oh__hasher_new();
     w->host.started = oh__clock_now();
+    w->host.started_wall = oh__clock_wall();
     oh__rng_init(&w->host.rng, seed);
     pthread_mutex_init(&w->host.config_lock, NULL);
     assert_int_equal(oh__log_open("/dev/null", OH__LOG_INFO, &w->host.log), OH_OK);
@@ -342,7 +343,7 @@ static void test_tried(void **state)
 
 static void bind_phone(struct world *w, const char *aor, const char *agent)
 {
-    uint64_t wall = oh__clock_wall();
+    uint64_t wall = oh__host_wall(&w->host, oh__clock_now());
     struct oh__binding b = {.contact = OH_LIT("sip:x@192.0.2.1"),
                             .call_id = OH_LIT("c"),
                             .user_agent = oh_span_str(agent),

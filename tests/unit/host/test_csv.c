@@ -183,6 +183,7 @@ static void test_accounts_bad_headers(void **state)
     static const char *const texts[] = {"user,pasword\n1,a\n", "user,user,password\n1,2,a\n",
                                         "domain,password\nx,a\n", "user,name\n1,a\n"};
     struct oh__csv_accounts a;
+    char text[1000];
 
     (void)state;
     for (unsigned i = 0; i < sizeof texts / sizeof *texts; i++) {
@@ -192,6 +193,15 @@ static void test_accounts_bad_headers(void **state)
         assert_int_equal(a.faults[0].line, 1);
         oh__csv_accounts_done(&a);
     }
+    /* The column is named, whatever bytes it is made of, and not endlessly. */
+    assert_int_equal(oh__csv_accounts_read(OH_LIT("user,pass\x01w\xc3rd\n1,a\n"), &a), OH_OK);
+    assert_non_null(strstr(a.faults[0].why, "unknown column \"pass?w?rd\": there are user, "));
+    oh__csv_accounts_done(&a);
+    memset(text, 'x', sizeof text);
+    memcpy(text, "user,", 5);
+    assert_int_equal(oh__csv_accounts_read(oh_span(text, sizeof text), &a), OH_OK);
+    assert_in_range(strlen(a.faults[0].why), 60, 160);
+    oh__csv_accounts_done(&a);
 }
 
 int main(void)

@@ -66,6 +66,7 @@ void harness_init(struct harness *h)
     settings->domains[0].digest[0] = OH_HASH_MD5;
     put_name(settings->default_domain, "example.test");
     h->flow = harness_flow(OH_TRANSPORT_UDP, "192.0.2.10:5060", 0);
+    h->transactions_max = h->completed_max = 64;
     h->hasher = (struct oh_hasher){NULL, fake_hash};
     h->env.now = 1000 * HARNESS_SECOND;
     h->env.wall = UINT64_C(1800000000000);
@@ -80,8 +81,8 @@ void harness_start(struct harness *h)
     struct oh__serve_options options = {.alloc = alloc,
                                         .shared = &h->shared,
                                         .shards = 1,
-                                        .transactions_max = 64,
-                                        .completed_max = 64,
+                                        .transactions_max = h->transactions_max,
+                                        .completed_max = h->completed_max,
                                         .settings = h->settings};
 
     h->shared.accounts = must(oh__accounts_new(alloc, key));

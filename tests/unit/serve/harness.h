@@ -53,6 +53,7 @@ struct harness_resolve {
 struct harness {
     struct test_heap heap; /* of the shard and everything shared */
     struct oh__settings *settings;
+    uint32_t transactions_max, completed_max; /* 64 each unless a test wants more */
     struct oh__shared shared;
     struct oh__serve *s;
     struct oh__serve_env env;

@@ -198,7 +198,7 @@ static void a_damaged_page(void **state)
     assert_int_equal(pwrite(fd, rubbish, 4096, 4096), 4096);
     close(fd);
     assert_int_equal(open_with(&d, d.state, false, &s), OH_E_CORRUPT);
-    assert_non_null(strstr(d.why, "restore a backup"));
+    assert_non_null(strstr(d.why, "restore an intact backup"));
     test_dir_remove(&d);
 }
 

@@ -1,0 +1,79 @@
+/*
+ * A socket's queue is served in its order, so a stranger who sends faster than
+ * the server answers fills it, and everybody waits behind him or is lost in
+ * the kernel. Answering takes ten microseconds, reading and throwing away less
+ * than one; so while a queue does not get empty, strangers are thrown away
+ * before their messages are even parsed, until it is.
+ *
+ * Not the length of the queue begins this but how long it stands, as in
+ * RFC 8289: a burst, such as all phones of a town after a power cut, is served
+ * whole when it takes less than FULL_TIME. Afterwards strangers still get their
+ * share of each round, as that town's phones are strangers until they are back.
+ *
+ * Known is a source with a registered phone. That can be a villain too, so even
+ * known sources have a share of a round, which no honest one ever misses: a
+ * round takes half a millisecond then. Sources are counted in buckets; two that
+ * meet in one share for the length of that round.
+ */
+#include "host/shed.h"
+
+#include <string.h>
+
+#include <offhook/endpoint.h>
+
+#include "base/word.h"
+
+/* Datagrams of a round that must have waited for each other: half of what the network takes at
+ * once. */
+#define FULL 128
+
+/* How long rounds are full before strangers are shed: enough to serve some thousand datagrams, and
+ * together with the time to empty the queue far below what a phone waits before it repeats. */
+#define FULL_TIME (UINT64_C(20) * 1000000)
+
+/* Datagrams served per round while shedding. */
+#define STRANGERS  16
+#define PER_SOURCE 16
+
+void oh__shed_init(struct oh__shed *s, const uint8_t key[16])
+{
+    *s = (struct oh__shed){.key = {oh__load64le(key), oh__load64le(key + 8)},
+                           .full_since = OH_NEVER};
+}
+
+bool oh__shed_round(struct oh__shed *s, uint64_t now)
+{
+    bool was_active = s->active;
+
+    if (s->taken < FULL)
+        s->full_since = OH_NEVER;
+    else if (s->full_since == OH_NEVER)
+        s->full_since = now;
+    s->active = s->full_since != OH_NEVER && now - s->full_since >= FULL_TIME;
+    s->taken = s->strangers = 0;
+    if (s->active)
+        memset(s->served, 0, sizeof(s->served));
+    return s->active && !was_active;
+}
+
+bool oh__shed_count(struct oh__shed *s)
+{
+    s->taken++;
+    return s->active;
+}
+
+bool oh__shed_drop(struct oh__shed *s, const struct oh_addr *peer, bool known)
+{
+    uint8_t *served;
+
+    if (!s->active)
+        return false;
+    if (!known)
+        return s->strangers++ >= STRANGERS;
+    served = &s->served[oh__hash(&s->key, oh_span((const char *)peer->ip, sizeof(peer->ip))) %
+                        OH__SHED_BUCKETS];
+    if (*served >= PER_SOURCE)
+        return true;
+    ++*served;
+    return false;
+}

@@ -1,0 +1,95 @@
+# Memory (PSS, which counts shared pages once) and start time. What a thing costs is the difference
+# between with and without it, divided by how many there are.
+
+# register_users [ARGS]: registers USERS phones at a fresh server and leaves it running. EACH is what
+# a binding takes.
+register_users() {
+    local before after line
+    STATE=
+    start_offhook 1 --no-auth
+    before=$(memory)
+    line=$(load register --users "$USERS" --count "$USERS" --window 400 "$@") ||
+        die "registering $USERS phones: $line"
+    sleep 3 # until the journal's buffers are empty
+    after=$(memory)
+    say "bindings $before $after $line"
+    [ "$(status bindings)" = "$USERS" ] || die "$(status bindings) bindings instead of $USERS"
+    EACH=$(calc "($after - $before) * 1024 / $USERS")
+}
+
+# What phones of bench-blast give us to keep: user@127.0.0.1 (17), the Contact's URI with its port
+# (27, over TCP 41), a Call-ID of 22, a User-Agent of 5.
+part_memory() {
+    put memory users offhook "$USERS"
+    register_users
+    put memory binding_udp offhook "$EACH"
+    put memory strings_udp offhook 71
+    stop_server
+    register_users --tcp --ports 4
+    put memory binding_tcp offhook "$EACH"
+    put memory strings_tcp offhook 85
+    stop_server
+    transactions
+}
+
+# wait_ringing: until the generator says that all calls ring.
+wait_ringing() {
+    local tries
+    for ((tries = 0; tries < 400; tries++)); do
+        grep -q '^ringing=' "$WORK/ring" && return
+        sleep 0.05
+    done
+    die "calls do not ring: $(tail -n 1 "$WORK/ring")"
+}
+
+# Calls that all ring: two transactions in flight each. Then messages, until six seconds later the
+# clients' Timer K has ended (5 s) and only the servers' completed transactions are left (32 s).
+transactions() {
+    local calls=20000 messages=50000 idle peak now line n generator
+    STATE=
+    start_offhook 1 --no-auth
+    load ring --rate 8000 --count $calls --window $calls --hold 4 --callee 30500 >"$WORK/ring" &
+    generator=$!
+    wait_ringing
+    n=$(status transactions_in_flight)
+    now=$(memory)
+    wait $generator || die "ring: $(tail -n 1 "$WORK/ring")"
+    idle=$(field pss_before_kib "$(tail -n 1 "$WORK/ring")")
+    put memory in_flight offhook "$(calc "($now - $idle) * 1024 / $n")"
+    put memory in_flight_n offhook "$n"
+    sleep 40 # until everything of it has ended (Timers H, J: 32 s)
+    put memory after_calls offhook "$(calc "$(memory) / $idle")"
+    line=$(load message --rate 25000 --count $messages --window 20000 --registered \
+        --callee 30500) || die "message: $line"
+    peak=$(memory)
+    sleep 6
+    n=$(status transactions_completed)
+    now=$(memory)
+    put memory completed offhook "$(calc "($now - $(field pss_before_kib "$line")) * 1024 / $n")"
+    put memory completed_n offhook "$n"
+    put memory completed_reply offhook "$(field reply "$line")"
+    sleep 36
+    now=$(memory)
+    say "transactions idle $idle peak $peak after $now: $line"
+    put memory idle_kib offhook "$idle"
+    put memory peak_kib offhook "$peak"
+    put memory after offhook "$(calc "$now / $idle")"
+    stop_server
+}
+
+# A server that was killed with all its bindings: from its start to its first answer.
+part_start() {
+    local round
+    register_users
+    for ((round = 0; round < ROUNDS; round++)); do
+        stop_server -KILL
+        start_offhook 1 --no-auth
+        put start killed offhook "$STARTED"
+        [ "$(status bindings)" = "$USERS" ] || die "only $(status bindings) bindings are back"
+        stop_server
+        start_offhook 1 --no-auth
+        put start stopped offhook "$STARTED"
+    done
+    put start users offhook "$USERS"
+    stop_server
+}
