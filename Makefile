@@ -17,7 +17,7 @@ JOBS  := $(shell nproc 2>/dev/null || echo 2)
 
 MAKEFLAGS += --no-print-directory
 
-.PHONY: all run test sim soak sim-program fuzz lint format clean install
+.PHONY: all run test sim soak sim-program bench fuzz lint format clean install
 
 all:
 	@command -v cmake >/dev/null || \
