@@ -481,7 +481,7 @@ int oh__admin_remove(struct oh__admin *admin, const struct oh__account *account,
     int r = oh__store_account_remove(admin->store, user, domain, forget ? 0 : admin->wall, text);
 
     if (r != OH_OK) {
-        snprintf(why, OH__ADMIN_WHY, "the account %s could not be removed: %s", account->user,
+        snprintf(why, OH__ADMIN_WHY, "the account %.200s could not be removed: %s", account->user,
                  r == OH_E_ABSENT ? oh_error_text(r) : text);
         return r;
     }
