@@ -18,7 +18,7 @@ JOBS  := $(shell nproc 2>/dev/null || echo 2)
 
 MAKEFLAGS += --no-print-directory
 
-.PHONY: coverage all run test sim soak sim-program fuzz lint format clean install
+.PHONY: all run test sim soak sim-program bench coverage fuzz lint format clean install
 
 all:
 	@command -v cmake >/dev/null || \

@@ -86,15 +86,11 @@ static void load_folder(struct texts *t, const char *folder, unsigned depth)
 static unsigned addresses(enum oh_header_id id)
 {
     struct oh_list it = {0};
-    struct oh_span value;
-    struct oh_address a;
-    struct oh_uri u;
+    struct oh_msg_address a;
     unsigned fine = 0;
 
-    while (oh_list_next(&msg, id, &it, &value) == OH_OK)
-        if (oh_address_decode(value, &a, NULL) == OH_OK &&
-            (a.star || oh_uri_parse(a.uri, &u, NULL) == OH_OK))
-            fine++;
+    while (oh_msg_address_next(&msg, id, &it, &a, NULL) == OH_OK)
+        fine++;
     return fine;
 }
 

@@ -142,6 +142,23 @@ struct oh_list {
 int oh_list_next(const struct oh_msg *m, enum oh_header_id id, struct oh_list *it,
                  struct oh_span *value);
 
+/* A value of a list of addresses, read down to its URI. */
+struct oh_msg_address {
+    struct oh_span value;      /* the whole value */
+    struct oh_address address; /* star (Contact only): uri is empty */
+    struct oh_uri uri;
+    struct oh_span tag; /* empty when absent */
+};
+
+/*
+ * oh_list_next, oh_address_decode and oh_uri_parse at once, for Contact, Route, Record-Route, Path
+ * and their kin; does the work of the three in one pass. OH_OK, OH_E_ABSENT at the end, or what the
+ * three return: then *out is half filled, the walk is behind the value (but for unbalanced quotes
+ * or brackets, where it stays), and fault (may be NULL) has an offset relative to the value.
+ */
+int oh_msg_address_next(const struct oh_msg *m, enum oh_header_id id, struct oh_list *it,
+                        struct oh_msg_address *out, struct oh_fault *fault);
+
 /* Takes the next comma-separated element off *rest; quotes and <> protect commas. As oh_list_next.
  */
 int oh_comma_next(struct oh_span *rest, struct oh_span *value);

@@ -13,6 +13,9 @@
 #include <offhook/buf.h>
 #include <offhook/error.h>
 
+#include "base/ipv4.h"
+#include "base/word.h"
+
 /* The first twelve bytes of ::ffff:0:0/96 (RFC 4291 2.5.5.2). */
 static const uint8_t mapped_prefix[12] = {[10] = 0xff, [11] = 0xff};
 
@@ -33,35 +36,48 @@ static int hex_value(char c)
 /*
  * dec-octet of RFC 3986: 0 to 255 without leading zeros. "010" would be eight
  * for some programs and ten for others, and an access list must not depend on
- * who reads it.
+ * who reads it. Gives what is behind it, NULL when there is none.
  */
-static int take_octet(struct oh_span *s, uint8_t *out)
+static inline const char *take_octet(const char *p, const char *end, uint8_t *out)
 {
-    unsigned v = 0;
-    size_t n = 0;
+    unsigned v, digit;
 
-    while (n < s->n && n < 3 && is_digit(s->p[n]))
-        v = v * 10 + (unsigned)(s->p[n++] - '0');
-    if (n == 0 || v > 255 || (n > 1 && s->p[0] == '0'))
-        return OH_E_SYNTAX;
-    *s = oh_span_from(*s, n);
+    if (p == end || !is_digit(*p))
+        return NULL;
+    v = (unsigned)(*p++ - '0');
     *out = (uint8_t)v;
-    return OH_OK;
+    if (p == end || !is_digit(*p))
+        return p;
+    if (v == 0)
+        return NULL;
+    v = v * 10 + (unsigned)(*p++ - '0');
+    if (p < end && (digit = (unsigned char)*p - (unsigned)'0') <= 9) {
+        v = v * 10 + digit;
+        p++;
+    }
+    *out = (uint8_t)v;
+    return v <= 255 ? p : NULL;
+}
+
+size_t oh__ipv4_take(const char *p, size_t n, uint8_t out[4])
+{
+    const char *at = p, *end = p + n;
+    unsigned i;
+
+    for (i = 0; i < 4; i++) {
+        if (i > 0 && (at == end || *at++ != '.'))
+            return 0;
+        at = take_octet(at, end, &out[i]);
+        if (!at)
+            return 0;
+    }
+    return (size_t)(at - p);
 }
 
 /* Four octets that fill the span. */
 static int parse_ipv4(struct oh_span s, uint8_t out[4])
 {
-    for (int i = 0; i < 4; i++) {
-        if (i > 0) {
-            if (s.n == 0 || s.p[0] != '.')
-                return OH_E_SYNTAX;
-            s = oh_span_from(s, 1);
-        }
-        if (take_octet(&s, &out[i]) != OH_OK)
-            return OH_E_SYNTAX;
-    }
-    return s.n == 0 ? OH_OK : OH_E_SYNTAX;
+    return s.n && oh__ipv4_take(s.p, s.n, out) == s.n ? OH_OK : OH_E_SYNTAX;
 }
 
 /* One to four hexadecimal digits; returns how many, 0 when there are none. */
@@ -182,14 +198,14 @@ int oh_addr_parse(struct oh_span text, struct oh_addr *out)
 {
     struct oh_addr a = {.family = OH_FAMILY_IPV4};
 
+    /* Most are IPv4, so that is tried first. */
+    if (parse_ipv4(text, a.ip) == OH_OK) {
+        *out = a;
+        return OH_OK;
+    }
     if (text.n >= 2 && text.p[0] == '[' && text.p[text.n - 1] == ']')
         return parse_ipv6_zone(oh_span(text.p + 1, text.n - 2), out);
-    if (oh_span_find(text, ':') >= 0)
-        return parse_ipv6_zone(text, out);
-    if (parse_ipv4(text, a.ip) != OH_OK)
-        return OH_E_SYNTAX;
-    *out = a;
-    return OH_OK;
+    return oh_span_find(text, ':') >= 0 ? parse_ipv6_zone(text, out) : OH_E_SYNTAX;
 }
 
 /*
@@ -227,9 +243,15 @@ int oh_addr_parse_port(struct oh_span text, struct oh_addr *out)
     return OH_OK;
 }
 
+/* True for a mapped IPv4 address, whose four bytes are the last ones. */
+static inline bool is_mapped(const struct oh_addr *a)
+{
+    return a->family == OH_FAMILY_IPV6 && memcmp(a->ip, mapped_prefix, sizeof(mapped_prefix)) == 0;
+}
+
 void oh_addr_unmap(struct oh_addr *a)
 {
-    if (a->family != OH_FAMILY_IPV6 || memcmp(a->ip, mapped_prefix, sizeof(mapped_prefix)) != 0)
+    if (!is_mapped(a))
         return;
     memcpy(a->ip, a->ip + 12, 4);
     memset(a->ip + 4, 0, 12);
@@ -249,9 +271,13 @@ static struct oh_addr unmapped(const struct oh_addr *a)
 /* Zones count: fe80::1 on two links is two hosts. */
 bool oh_addr_same_host(const struct oh_addr *a, const struct oh_addr *b)
 {
-    struct oh_addr x = unmapped(a);
-    struct oh_addr y = unmapped(b);
+    struct oh_addr x, y;
 
+    /* The usual question needs no copies; it is asked several times for every message. */
+    if (a->family == OH_FAMILY_IPV4 && b->family == OH_FAMILY_IPV4)
+        return memcmp(a->ip, b->ip, sizeof(a->ip)) == 0 && a->scope == b->scope;
+    x = unmapped(a);
+    y = unmapped(b);
     return x.family == y.family && x.scope == y.scope && memcmp(x.ip, y.ip, sizeof(x.ip)) == 0;
 }
 
@@ -263,19 +289,20 @@ bool oh_addr_eq(const struct oh_addr *a, const struct oh_addr *b)
 bool oh_addr_is_loopback(const struct oh_addr *a)
 {
     static const uint8_t one[16] = {[15] = 1};
-    struct oh_addr x = unmapped(a);
 
-    if (x.family == OH_FAMILY_IPV4)
-        return x.ip[0] == 127;
-    return x.family == OH_FAMILY_IPV6 && memcmp(x.ip, one, sizeof(one)) == 0;
+    if (a->family == OH_FAMILY_IPV4)
+        return a->ip[0] == 127;
+    if (is_mapped(a))
+        return a->ip[12] == 127;
+    return a->family == OH_FAMILY_IPV6 && memcmp(a->ip, one, sizeof(one)) == 0;
 }
 
 bool oh_addr_is_any(const struct oh_addr *a)
 {
-    static const uint8_t zero[16];
-    struct oh_addr x = unmapped(a);
-
-    return x.family != OH_FAMILY_NONE && memcmp(x.ip, zero, sizeof(zero)) == 0;
+    /* Twelve bytes of the prefix besides four zeros make a mapped one. */
+    if (is_mapped(a))
+        return !(a->ip[12] | a->ip[13] | a->ip[14] | a->ip[15]);
+    return a->family != OH_FAMILY_NONE && !(oh__load64(a->ip) | oh__load64(a->ip + 8));
 }
 
 bool oh_addr_is_broadcast(const struct oh_addr *a)

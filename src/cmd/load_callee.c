@@ -106,7 +106,7 @@ static void on_invite(struct oh__load_worker *w, struct oh__load_op *op, const s
         return;
     oh_buf_init(&b, room, sizeof room);
     oh_buf_lit(&b, "Contact: <sip:callee@");
-    oh_buf_span(&b, w->ports[flow->listener].self_text);
+    oh_buf_span(&b, w->ports[flow->listener].contact_text);
     oh_buf_lit(&b, ">\r\n");
     contact = b.n;
     oh_buf_lit(&b, NOBODY);

@@ -57,7 +57,8 @@ static int open_sockets(struct oh__load_worker *w, char *why, size_t cap)
     int rc;
 
     for (; o.listeners_n < w->run->config->ports; o.listeners_n++)
-        o.listeners[o.listeners_n] = (struct oh__listener){OH_TRANSPORT_UDP, w->run->local};
+        o.listeners[o.listeners_n] = (struct oh__listener){w->run->config->transport,
+                                                           w->run->local};
     rc = oh__net_open(&o, &w->shared, why, cap);
     if (rc == OH_OK)
         rc = oh__net_new(w->shared, 0, &w->net);
@@ -493,7 +494,7 @@ const struct oh_msg *oh__load_whole(struct oh__load_worker *w, const struct oh__
  * Strangers may send as well: whatever is no SIP is counted, and nothing else is done about it.
  * A server that answers thousands of times the same way is looked at closely now and then.
  */
-static void on_datagram(struct oh__load_worker *w, const struct oh__net_input *in, uint64_t now)
+static void on_message(struct oh__load_worker *w, const struct oh__net_input *in, uint64_t now)
 {
     struct oh__load_view *v = &w->view;
     int rc = oh__load_view_read(in->bytes, v);
@@ -548,10 +549,15 @@ static void take_inputs(struct oh__load_worker *w)
     for (unsigned i = 0; oh__net_take(w->net, &in); i++) {
         if (i % CLOCK_EVERY == 0)
             now = oh__clock_now();
-        if (in.kind == OH__NET_DATAGRAM)
-            on_datagram(w, &in, now);
-        else if (in.kind == OH__NET_FAILED)
-            on_undelivered(w, in.ticket);
+        switch (in.kind) {
+        case OH__NET_DATAGRAM:
+        case OH__NET_MESSAGE: on_message(w, &in, now); break;
+        case OH__NET_FAILED: on_undelivered(w, in.ticket); break;
+        case OH__NET_CLOSED: break;
+        default: continue;
+        }
+        if (in.kind == OH__NET_FAILED || in.kind == OH__NET_CLOSED)
+            oh__load_way_lost(w, &in.flow);
     }
 }
 

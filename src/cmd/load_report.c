@@ -239,7 +239,7 @@ static void print_head(const struct oh__load_report *r, FILE *to)
     char addr[OH_ADDR_TEXT_MAX], from[CELL], end[CELL];
 
     oh_addr_text(&r->run->server, addr);
-    fprintf(to, "%s to udp:%s, ", KINDS[c->kind], addr);
+    fprintf(to, "%s to %.*s:%s, ", KINDS[c->kind], OH_PRI(oh_transport_param(c->transport)), addr);
     if (c->window)
         fprintf(to, "%u in flight", c->window);
     else if (c->ramp_to > 0)
@@ -526,7 +526,8 @@ json_t *oh__load_report_json(const struct oh__load_report *r, int status)
     }
     json_object_set_new(o, "kind", json_string(KINDS[c->kind]));
     json_object_set_new(o, "server", json_string(addr));
-    json_object_set_new(o, "transport", json_string("udp"));
+    json_object_set_new(o, "transport",
+                        json_string(c->transport == OH_TRANSPORT_UDP ? "udp" : "tcp"));
     json_object_set_new(o, "domain", json_string(c->domain));
     json_object_set_new(o, "rate", c->window ? json_null() : json_real(c->rate));
     json_object_set_new(o, "window", c->window ? json_integer(c->window) : json_null());

@@ -195,7 +195,8 @@ static bool may_tell(struct oh__host *host, const struct oh__trace_event *ev)
     uint64_t second = (oh__clock_now() - host->started) / OH__SEC;
     uint64_t hash = 0;
 
-    if (ev->stranger)
+    /* A disk that fails, or want of memory, refuses everybody at once: see maintain.c. */
+    if (ev->stranger || ev->code == 500)
         return may_log(&host->stranger_lines, second, STRANGER_LINES);
     if (ev->peer)
         hash = oh__hash(&host->shared.token_key,

@@ -163,6 +163,13 @@ int oh__state_open(struct oh__host *host)
     if (status)
         return status;
     r = oh__store_replay(host->store, take_record, &replay, why);
+    if (r == OH_E_FULL) {
+        fprintf(
+            stderr,
+            "offhook: there are more registrations than limits.bindings allows (%u): raise it\n",
+            (unsigned)oh__config_settings(host->config)->bindings_max);
+        return 9;
+    }
     if (r != OH_OK) {
         fprintf(stderr, "offhook: %s\n", why[0] ? why : oh_error_text(r));
         return 9;

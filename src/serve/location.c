@@ -660,6 +660,25 @@ static void revise(struct oh__location *loc, struct oh__binding_list *list)
     number(loc, list);
 }
 
+/* The stripe's versions go on above everything that was ever journaled of it. */
+static void raise_version(struct oh__location_stripe *s, uint64_t version)
+{
+    if (s->version < version)
+        s->version = version;
+}
+
+/*
+ * A record that cannot be read has its version all the same: what the AOR registers next must be
+ * above it, or the next start would prefer the one that says nothing.
+ */
+static int pass_over(struct place at, uint64_t version)
+{
+    pthread_mutex_lock(&at.stripe->lock);
+    raise_version(at.stripe, version);
+    pthread_mutex_unlock(&at.stripe->lock);
+    return OH_E_CORRUPT;
+}
+
 int oh__location_restore(struct oh__location *loc, struct oh_span aor, uint64_t version,
                          struct oh_span record, uint64_t wall)
 {
@@ -669,7 +688,7 @@ int oh__location_restore(struct oh__location *loc, struct oh_span aor, uint64_t 
     int rc = OH_OK;
 
     if (aor.n == 0 || aor.n > UINT16_MAX || oh__location_record_get(record, &list) != OH_OK)
-        return OH_E_CORRUPT;
+        return pass_over(at, version);
     oh__location_drop_expired(&list, wall);
     revise(loc, &list);
     pthread_mutex_lock(&at.stripe->lock);
@@ -677,14 +696,12 @@ int oh__location_restore(struct oh__location *loc, struct oh_span aor, uint64_t 
     if (!c.old || c.old->version < version) {
         uint64_t last = at.stripe->version;
 
-        /* The stripe's versions go on above everything that was ever journaled of it. */
         c.now.n = list.n;
         memcpy(c.now.v, list.v, list.n * sizeof(list.v[0]));
         rc = prepare(loc, &c);
         if (rc == OH_OK)
             finish(loc, &c, version);
-        if (at.stripe->version < last)
-            at.stripe->version = last;
+        raise_version(at.stripe, last);
     }
     pthread_mutex_unlock(&at.stripe->lock);
     return rc;

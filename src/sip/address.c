@@ -8,9 +8,10 @@
 #include <offhook/address.h>
 
 #include "sip/address.h"
-#include "sip/lex.h"
 #include "sip/params.h"
+#include "sip/uri.h"
 #include "sip/value.h"
+#include "sip/wide.h"
 
 /* The grammar wants quotes round letters beyond ASCII; phones send names without, and nothing in
  * them can be taken for syntax. */
@@ -71,8 +72,8 @@ static const char *bare_skip(const char *p, const char *end, const char **why)
 }
 
 /* The address itself, up to where parameters may begin. */
-static inline const char *address_skip(const char *p, const char *end, struct oh_address *a,
-                                       const char **why)
+static inline const char *address_skip(const char *p, const char *end, const char *limit,
+                                       struct oh_address *a, const char **why)
 {
     const char *uri, *close;
 
@@ -92,20 +93,20 @@ static inline const char *address_skip(const char *p, const char *end, struct oh
     }
     uri = p + 1;
     /* No URI holds ">", so the first one ends it; what is inside is oh_uri_parse's business. */
-    close = memchr(uri, '>', (size_t)(end - uri));
-    if (!close || close == uri) {
-        *why = close ? "no URI between '<' and '>'" : "no '>' behind the URI";
+    close = oh__find(uri, end, limit, '>');
+    if (close == end || close == uri) {
+        *why = close < end ? "no URI between '<' and '>'" : "no '>' behind the URI";
         return p;
     }
     a->uri = oh_span(uri, (size_t)(close - uri));
     return close + 1;
 }
 
-int oh__address_decode_tag(struct oh_span text, struct oh_address *a, struct oh_span *tag,
-                           struct oh_fault *fault)
+int oh__address_decode_tag(struct oh_span text, const char *limit, struct oh_address *a,
+                           struct oh_span *tag, struct oh_fault *fault)
 {
     const char *end, *p, *why = NULL;
-    struct oh_span rest;
+    size_t at;
     int rc;
 
     *a = (struct oh_address){0};
@@ -119,7 +120,7 @@ int oh__address_decode_tag(struct oh_span text, struct oh_address *a, struct oh_
         a->star = true;
         return OH_OK;
     }
-    p = address_skip(p, end, a, &why);
+    p = address_skip(p, end, limit, a, &why);
     if (why)
         return oh__fail(fault, OH_E_SYNTAX, (size_t)(p - text.p), why);
     /* Parameters are checked here although few will look at them: a tag that is there twice must be
@@ -128,18 +129,72 @@ int oh__address_decode_tag(struct oh_span text, struct oh_address *a, struct oh_
     a->params = oh_span(p, (size_t)(end - p));
     if (p == end)
         return OH_OK;
-    rest = a->params;
-    rc = oh__params_scan(&rest, OH_LIT("tag"), tag);
+    rc = oh__params_scan(a->params, limit, OH_LIT("tag"), tag, &at);
     if (rc != OH_OK)
-        return oh__fail(fault, rc, (size_t)(rest.p - text.p), oh__params_why(rc));
+        return oh__fail(fault, rc, (size_t)(p - text.p) + at, oh__params_why(rc));
     return OH_OK;
+}
+
+/* Moves over parameters to the end or a comma, and finds the tag; NULL when anything is wrong. */
+static inline const char *params_read(const char *p, const char *end, const char *limit,
+                                      struct oh_span *tag)
+{
+    struct oh__names seen;
+    struct oh_param param;
+    const char *value = p + 5;
+    int rc;
+
+    /* In From and To the tag mostly is all there is. */
+    if (end - p > 5 && *p == ';' && oh__same_letters(p + 1, "tag", 3) && p[4] == '=') {
+        p = oh__skip_wide(value, end, limit, OH__C_VALUE);
+        if (p == end && p > value) {
+            *tag = oh_span(value, (size_t)(p - value));
+            return p;
+        }
+        p = value - 5;
+    }
+    seen.n = 0;
+    while ((rc = oh__param_next(&p, end, limit, &param)) == OH_OK) {
+        if (oh__names_add(&seen, param.name) != OH_OK)
+            return NULL;
+        if (oh__is_name(param.name, "tag"))
+            *tag = param.value;
+    }
+    return rc == OH_E_ABSENT || *p == ',' ? p : NULL;
+}
+
+const char *oh__address_read(const char *p, const char *end, const char *limit,
+                             struct oh_address *a, struct oh_uri *u, struct oh_span *tag)
+{
+    const char *why = NULL, *uri, *params;
+
+    *a = (struct oh_address){.bracketed = true};
+    *tag = oh_span(p, 0);
+    if (p < end && *p != '<')
+        p = display_skip(p, end, &a->display, &why);
+    if (why || p == end || *p != '<')
+        return NULL;
+    uri = p + 1;
+    p = oh__uri_between(uri, end, limit, u);
+    if (!p)
+        return NULL;
+    a->uri = u->text;
+    params = oh__skip_lws(p + 1, end);
+    p = params_read(params, end, limit, tag);
+    if (!p)
+        return NULL;
+    /* White space before a comma belongs to nobody, so that without parameters nothing is left. */
+    for (end = p; end[-1] != '>' && oh__is(end[-1], OH__C_LWS);)
+        end--;
+    a->params = end < params ? oh_span(end, 0) : oh_span(params, (size_t)(end - params));
+    return p;
 }
 
 int oh_address_decode(struct oh_span text, struct oh_address *out, struct oh_fault *fault)
 {
     struct oh_address a;
     struct oh_span tag;
-    int rc = oh__address_decode_tag(text, &a, &tag, fault);
+    int rc = oh__address_decode_tag(text, text.n ? text.p + text.n : NULL, &a, &tag, fault);
 
     if (rc == OH_OK)
         *out = a;

@@ -7,11 +7,17 @@
 #include <offhook/msg.h>
 
 #include "sip/address.h"
-#include "sip/lex.h"
 #include "sip/uri.h"
 #include "sip/via.h"
+#include "sip/wide.h"
 
 #define CSEQ_MAX UINT32_C(0x7fffffff)
+
+/* Behind the last byte of the message: up to there a decoder may read. */
+static inline const char *limit_of(const struct oh_msg *m)
+{
+    return m->raw.p + m->raw.n;
+}
 
 /* Fills a fault whose offset is relative to a span of the message; one that is not there counts
  * from the start. */
@@ -73,50 +79,77 @@ static void keep_sent_by(struct oh_via *v)
     *v = kept;
 }
 
-/* The topmost Via value, which may stand before others in its row. */
-static int check_via(struct oh_msg *m, struct oh_fault *fault)
+/* Takes the topmost Via apart from others first, when it could not just be read from the front. */
+static int check_odd_via(struct oh_msg *m, struct oh_span rest, struct oh_fault *fault)
 {
-    struct oh_span rest, value;
+    struct oh_span value = rest;
     struct oh_fault inner = {0};
-    int rc = required(m, OH_HEADER_VIA, fault, &rest);
+    int rc;
 
-    if (rc != OH_OK)
-        return rc;
-    /* Mostly there is one value, and no comma to look for in quotes. */
-    value = rest;
     if (rest.n && memchr(rest.p, ',', rest.n)) {
         rc = oh_comma_next(&rest, &value);
-        if (rc != OH_OK)
+        if (rc != OH_OK) {
+            oh__clear(&m->via, sizeof(m->via));
             return refuse(m, fault, OH_HEADER_VIA, rest, OH_E_SYNTAX, 0,
                           "Via values that cannot be told apart");
+        }
     }
-    rc = oh__via_decode(value, &m->via, &inner);
+    rc = oh__via_decode(value, limit_of(m), false, &m->via, &inner);
     if (rc == OH_OK)
         return OH_OK;
     keep_sent_by(&m->via);
     return refuse(m, fault, OH_HEADER_VIA, value, rc, inner.at, inner.why);
 }
 
+/* The topmost Via value, which may stand before others in its row. */
+static int check_via(struct oh_msg *m, struct oh_fault *fault)
+{
+    struct oh_span value;
+    int rc = required(m, OH_HEADER_VIA, fault, &value);
+
+    if (rc != OH_OK)
+        return rc;
+    /* Read from the front it ends at its comma; only what is odd is taken apart first. */
+    if (oh__via_decode(value, limit_of(m), true, &m->via, NULL) == OH_OK)
+        return OH_OK;
+    return check_odd_via(m, value, fault);
+}
+
+/* What is wrong with From or To, if it is not just written in an unusual way. */
+static int check_odd_end(const struct oh_msg *m, struct oh_span value, struct oh_address *address,
+                         struct oh_uri *uri, struct oh_span *tag, struct oh_fault *fault)
+{
+    const char *why;
+    size_t at;
+    int rc = oh__address_decode_tag(value, limit_of(m), address, tag, fault);
+
+    if (rc != OH_OK)
+        return rc;
+    if (address->star)
+        return oh__fail(fault, OH_E_SYNTAX, 0, "'*' instead of an address");
+    why = oh__uri_decode(address->uri, limit_of(m), uri, &at);
+    if (!why)
+        return OH_OK;
+    return oh__fail(fault, OH_E_SYNTAX, (size_t)(address->uri.p - value.p) + at, why);
+}
+
 /* From or To: the address, its URI and its tag, decoded in place. */
 static int check_end(struct oh_msg *m, enum oh_header_id id, struct oh_address *address,
                      struct oh_uri *uri, struct oh_span *tag, struct oh_fault *fault)
 {
-    struct oh_span value, rest;
-    struct oh_fault inner = {0};
-    const char *why;
+    const char *end;
+    struct oh_span value;
+    struct oh_fault inner;
     int rc = required(m, id, fault, &value);
 
     if (rc != OH_OK)
         return rc;
-    rc = oh__address_decode_tag(value, address, tag, &inner);
-    if (rc == OH_OK) {
-        rest = address->uri;
-        why = address->star ? "'*' instead of an address" : oh__uri_decode(&rest, uri);
-        if (!why)
-            return OH_OK;
-        inner = (struct oh_fault){OH_E_SYNTAX, 0, address->star ? 0 : (uint32_t)(rest.p - value.p),
-                                  why};
-    }
+    end = value.p + value.n;
+    if (oh__address_read(value.p, end, limit_of(m), address, uri, tag) == end)
+        return OH_OK;
+    rc = check_odd_end(m, value, address, uri, tag, &inner);
+    if (rc == OH_OK)
+        return OH_OK;
     /* Half-decoded fields are emptied, so that nobody works with them. */
     oh__clear(address, sizeof(*address));
     oh__clear(uri, sizeof(*uri));
@@ -127,42 +160,51 @@ static int check_end(struct oh_msg *m, enum oh_header_id id, struct oh_address *
 /* word [ "@" word ] */
 static int check_call_id(struct oh_msg *m, struct oh_fault *fault)
 {
-    struct oh_span rest, part;
-    int rc = required(m, OH_HEADER_CALL_ID, fault, &rest);
+    const char *limit = limit_of(m), *end, *p, *part;
+    struct oh_span value;
+    int rc = required(m, OH_HEADER_CALL_ID, fault, &value);
 
     if (rc != OH_OK)
         return rc;
-    part = rest;
-    if (!oh__lex_word(&rest, &part) || (oh__lex_char(&rest, '@') && !oh__lex_word(&rest, &part)) ||
-        rest.n)
-        return refuse(m, fault, OH_HEADER_CALL_ID, rest, OH_E_SYNTAX, 0,
+    end = value.p + value.n;
+    p = oh__skip_wide(value.p, end, limit, OH__C_WORD);
+    part = value.p;
+    if (p > part && p < end && *p == '@') {
+        part = p + 1;
+        p = oh__skip_wide(part, end, limit, OH__C_WORD);
+    }
+    if (p == part || p < end)
+        return refuse(m, fault, OH_HEADER_CALL_ID, oh_span(p, 0), OH_E_SYNTAX, 0,
                       "a Call-ID that is not one word, or two with '@' between");
-    m->call_id = oh_msg_value(m, OH_HEADER_CALL_ID);
+    m->call_id = value;
     return OH_OK;
 }
 
 /* Number and method; a number from 2^31 on is nobody's (RFC 3261 8.1.1.5). */
 static int check_cseq(struct oh_msg *m, struct oh_fault *fault)
 {
-    struct oh_span value, rest, method;
+    const char *p, *end, *method;
+    struct oh_span value;
     uint64_t number;
     int rc = required(m, OH_HEADER_CSEQ, fault, &value);
 
     if (rc != OH_OK)
         return rc;
-    rest = value;
-    if (!oh__lex_number(&rest, CSEQ_MAX, &number) || !rest.n || !oh__is(*rest.p, OH__C_LWS))
-        return refuse(m, fault, OH_HEADER_CSEQ, rest, OH_E_SYNTAX, 0,
+    end = value.p + value.n;
+    p = oh__digits_skip(value.p, end, CSEQ_MAX, &number);
+    if (p == value.p || p == end || !oh__is(*p, OH__C_LWS))
+        return refuse(m, fault, OH_HEADER_CSEQ, oh_span(p, 0), OH_E_SYNTAX, 0,
                       "a CSeq that does not begin with a number and a blank");
     if (number > CSEQ_MAX)
         return refuse(m, fault, OH_HEADER_CSEQ, value, OH_E_RANGE, 0, "a CSeq of 2^31 or more");
-    oh__lex_lws(&rest);
-    if (!oh__lex_token(&rest, &method) || rest.n)
-        return refuse(m, fault, OH_HEADER_CSEQ, rest, OH_E_SYNTAX, 0,
+    method = oh__skip_lws(p + (*p == ' '), end);
+    p = oh__skip_wide(method, end, limit_of(m), OH__C_TOKEN);
+    if (p == method || p < end)
+        return refuse(m, fault, OH_HEADER_CSEQ, oh_span(p, 0), OH_E_SYNTAX, 0,
                       "a CSeq that does not end with one method");
     m->cseq = (uint32_t)number;
-    m->cseq_method_text = method;
-    m->cseq_method = (uint8_t)oh_method_of(method);
+    m->cseq_method_text = oh_span(method, (size_t)(p - method));
+    m->cseq_method = (uint8_t)oh_method_of(m->cseq_method_text);
     return OH_OK;
 }
 
@@ -170,6 +212,7 @@ static int check_cseq(struct oh_msg *m, struct oh_fault *fault)
 static int check_max_forwards(struct oh_msg *m, struct oh_fault *fault)
 {
     const struct oh_row *row = oh_msg_row(m, OH_HEADER_MAX_FORWARDS);
+    const char *p, *end;
     struct oh_span value;
     uint64_t number;
 
@@ -179,8 +222,10 @@ static int check_max_forwards(struct oh_msg *m, struct oh_fault *fault)
         return refuse(m, fault, OH_HEADER_MAX_FORWARDS, oh_row_name(m, oh_msg_row_next(m, row)),
                       OH_E_DUPLICATE, 0, "More than one Max-Forwards");
     value = oh_row_value(m, row);
-    if (!oh__lex_number(&value, 255, &number) || value.n)
-        return refuse(m, fault, OH_HEADER_MAX_FORWARDS, value, OH_E_SYNTAX, 0,
+    end = value.p + value.n;
+    p = oh__digits_skip(value.p, end, 255, &number);
+    if (p == value.p || p < end)
+        return refuse(m, fault, OH_HEADER_MAX_FORWARDS, oh_span(p, 0), OH_E_SYNTAX, 0,
                       "a Max-Forwards that is not a number");
     m->max_forwards = number > 255 ? -1 : (int32_t)number;
     return OH_OK;
@@ -189,15 +234,19 @@ static int check_max_forwards(struct oh_msg *m, struct oh_fault *fault)
 /* The Request-URI, and whether CSeq speaks of the same method. */
 static int check_request(struct oh_msg *m, struct oh_fault *fault)
 {
-    struct oh_span rest = m->uri;
-    const char *why = oh__uri_decode(&rest, &m->request_uri);
+    /* A start line that is no request's has none. */
+    struct oh_span uri = m->uri.p ? m->uri : oh_span(m->raw.p, 0);
+    size_t at;
+    const char *why = oh__uri_decode(uri, limit_of(m), &m->request_uri, &at);
 
     if (why) {
         oh__clear(&m->request_uri, sizeof(m->request_uri));
-        return refuse(m, fault, OH_HEADER_OTHER, rest, OH_E_SYNTAX, 0, why);
+        return refuse(m, fault, OH_HEADER_OTHER, m->uri, OH_E_SYNTAX, at, why);
     }
-    /* Last, so that a caller who answers 501 to an unknown method has everything else. */
-    if (!oh_span_eq(m->cseq_method_text, m->method_text))
+    /* Last, so that a caller who answers 501 to an unknown method has everything else. Of a known
+     * method the number says it all. */
+    if (m->method != OH_METHOD_OTHER ? m->method != m->cseq_method
+                                     : !oh_span_eq(m->cseq_method_text, m->method_text))
         return refuse(m, fault, OH_HEADER_CSEQ, m->cseq_method_text, OH_E_SYNTAX, 0,
                       "a CSeq method that is not the request's");
     return OH_OK;

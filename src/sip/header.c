@@ -31,7 +31,7 @@ const struct oh__header_name oh__header_names[OH_HEADER_COUNT] = {{""},
  * slot are a compiler's warning (override-init); test_header finds a header of
  * the table that is missing here.
  */
-const uint8_t oh__header_slots[SLOT(32, 0)] = {
+const uint8_t oh__header_slots[OH__HEADER_SLOTS] = {
     [SLOT(1, 'a')] = OH_HEADER_ACCEPT_CONTACT,
     [SLOT(1, 'b')] = OH_HEADER_REFERRED_BY,
     [SLOT(1, 'c')] = OH_HEADER_CONTENT_TYPE,

@@ -24,9 +24,10 @@ extern const char oh__header_counts[64];
 
 /* Only letters begin a name, so five bits of the first byte tell them apart without case. */
 #define OH__HEADER_SLOT(n, letter) ((n) << 5 | ((unsigned)(letter)&31))
+#define OH__HEADER_SLOTS           1024
 
 /* The first id to compare with, by OH__HEADER_SLOT of a length below 32; 0 = none. */
-extern const uint8_t oh__header_slots[OH__HEADER_SLOT(32, 0)];
+extern const uint8_t oh__header_slots[OH__HEADER_SLOTS];
 
 /* The next id to compare with; 0 = none. */
 extern const uint8_t oh__header_chain[OH_HEADER_COUNT];

@@ -61,6 +61,11 @@ size_t oh__run(struct oh_span s, unsigned sets)
     return oh__run_inline(s.p, s.n, sets);
 }
 
+const char *oh__skip_rest(const char *p, const char *end, unsigned sets)
+{
+    return oh__skip_run(p, end, sets);
+}
+
 void oh__clear(void *p, size_t n)
 {
     memset(p, 0, n);
@@ -182,100 +187,4 @@ const char *oh__skip_lws_slow(const char *p, const char *end)
             break;
     }
     return p;
-}
-
-/*
- * How many bytes at the front are a host name; 0, with a reason, when there is none. The last label
- * begins with a letter, or the whole would be an address; one dot at the end makes a name absolute.
- */
-static size_t name_run(struct oh_span s, const char **why)
-{
-    size_t at = 0, n;
-
-    for (;;) {
-        const char *label = s.p + at;
-
-        n = oh__run_inline(label, s.n - at, OH__C_LABEL);
-        if (!n) {
-            *why = at ? "an empty label in the host name" : "no host";
-            return 0;
-        }
-        if (label[0] == '-' || label[n - 1] == '-') {
-            *why = "a label of the host name begins or ends with '-'";
-            return 0;
-        }
-        at += n;
-        if (at + 1 < s.n && s.p[at] == '.' &&
-            (oh__is(s.p[at + 1], OH__C_LABEL) || s.p[at + 1] == '.')) {
-            at++;
-            continue;
-        }
-        if (oh__is(label[0], OH__C_DIGIT)) {
-            *why = "neither a host name nor an IPv4 address";
-            return 0;
-        }
-        return at < s.n && s.p[at] == '.' ? at + 1 : at;
-    }
-}
-
-/* An IPv4 address at the front: its length, or 0. */
-static size_t ipv4_run(struct oh_span s, struct oh_addr *addr)
-{
-    size_t n = 0;
-
-    while (n < s.n && (oh__is(s.p[n], OH__C_DIGIT) || s.p[n] == '.'))
-        n++;
-    if (n < s.n && oh__is(s.p[n], OH__C_LABEL))
-        return 0;
-    return oh_addr_parse(oh_span(s.p, n), addr) == OH_OK && addr->family == OH_FAMILY_IPV4 ? n : 0;
-}
-
-/* An IPv6 address in brackets at the front: its length, or 0 with a reason. */
-static size_t ipv6_run(struct oh_span s, struct oh_addr *addr, const char **why)
-{
-    const char *close = memchr(s.p, ']', s.n);
-    size_t n = close ? (size_t)(close - s.p) + 1 : 0;
-
-    *why = close ? "not an IPv6 address between '[' and ']'" : "no ']' behind the IPv6 address";
-    if (!close || memchr(s.p + 1, '[', n - 1) ||
-        oh_addr_parse(oh_span(s.p + 1, n - 2), addr) != OH_OK || addr->family != OH_FAMILY_IPV6 ||
-        addr->scope)
-        return 0;
-    return n;
-}
-
-bool oh__lex_host(struct oh_span *rest, struct oh_span *host, struct oh_addr *addr,
-                  const char **why)
-{
-    struct oh_addr a = {0};
-    size_t n = 0;
-
-    if (oh__at(*rest, '[')) {
-        n = ipv6_run(*rest, &a, why);
-    } else {
-        if (rest->n && oh__is(*rest->p, OH__C_DIGIT))
-            n = ipv4_run(*rest, &a);
-        if (!n) {
-            a.family = OH_FAMILY_NONE;
-            n = name_run(*rest, why);
-        }
-    }
-    if (!n)
-        return false;
-    *why = NULL;
-    *addr = a;
-    *host = oh_span(rest->p, n);
-    oh__skip(rest, n);
-    return true;
-}
-
-bool oh__lex_port(struct oh_span *rest, uint16_t *port, const char **why)
-{
-    uint64_t v;
-
-    *why = "a port that is not 1 to 65535";
-    if (!oh__lex_number(rest, 65535, &v) || !v || v > 65535)
-        return false;
-    *port = (uint16_t)v;
-    return true;
 }

@@ -7,7 +7,6 @@
 #ifndef OH_SIP_LEX_H
 #define OH_SIP_LEX_H
 
-#include <offhook/addr.h>
 #include <offhook/error.h>
 #include <offhook/span.h>
 
@@ -106,7 +105,10 @@ static inline const char *oh__skip_run(const char *p, const char *end, unsigned 
     return p + oh__run_inline(p, (size_t)(end - p), sets);
 }
 
-/* oh__skip_lws where there is white space. */
+/* oh__skip_run as a call, where speed does not matter. */
+const char *oh__skip_rest(const char *p, const char *end, unsigned sets);
+
+/* oh__skip_lws where there may be white space. */
 const char *oh__skip_lws_slow(const char *p, const char *end);
 
 /*
@@ -116,7 +118,7 @@ const char *oh__skip_lws_slow(const char *p, const char *end);
  */
 static inline const char *oh__skip_lws(const char *p, const char *end)
 {
-    return p < end && oh__is(*p, OH__C_LWS) ? oh__skip_lws_slow(p, end) : p;
+    return p < end && (unsigned char)*p <= ' ' ? oh__skip_lws_slow(p, end) : p;
 }
 
 /* Behind the closing quote of the quoted-string at p; NULL when there is none, see oh__lex_quoted.
@@ -133,15 +135,48 @@ size_t oh__run(struct oh_span s, unsigned sets);
 #define oh__is_name(s, literal) \
     ((s).n == sizeof(literal) - 1 && oh__same_letters((s).p, literal, sizeof(literal) - 1))
 
-/* True when n bytes are those of a lower-case text, or differ from its letters in case only. */
+/*
+ * One to eight bytes in one word, the middle ones perhaps twice: good for comparing. n is a
+ * constant, and of a literal so is the word.
+ */
+static inline uint64_t oh__word(const char *p, size_t n)
+{
+    uint64_t whole;
+    uint32_t half[2];
+    uint16_t quarter[2];
+
+    if (n == 8) {
+        memcpy(&whole, p, 8);
+        return whole;
+    }
+    if (n >= 4) {
+        memcpy(&half[0], p, 4);
+        memcpy(&half[1], p + n - 4, 4);
+        return (uint64_t)half[1] << 32 | half[0];
+    }
+    if (n >= 2) {
+        memcpy(&quarter[0], p, 2);
+        memcpy(&quarter[1], p + n - 2, 2);
+        return (uint64_t)quarter[1] << 16 | quarter[0];
+    }
+    return (unsigned char)*p;
+}
+
+/*
+ * True when n bytes are those of a lower-case literal, or differ from its letters in case only.
+ * Only for literals: then nothing remains but a word or two to compare.
+ */
 static inline bool oh__same_letters(const char *p, const char *lower, size_t n)
 {
-    unsigned differ = 0;
-    size_t i;
+    const uint64_t cases = UINT64_C(0x2020202020202020);
+    size_t last = n > 8 ? n - 8 : 0;
+    uint64_t differ = oh__word(p, n < 8 ? n : 8) ^ oh__word(lower, n < 8 ? n : 8);
 
     /* A letter has bit 6, so only its case bit may differ; anything else must be equal. */
-    for (i = 0; i < n; i++)
-        differ |= (unsigned)(p[i] ^ lower[i]) & ~((unsigned)lower[i] >> 1 & 0x20u);
+    differ &= ~(oh__word(lower, n < 8 ? n : 8) >> 1 & cases);
+    if (last)
+        differ |= (oh__word(p + last, 8) ^ oh__word(lower + last, 8)) &
+                  ~(oh__word(lower + last, 8) >> 1 & cases);
     return differ == 0;
 }
 
@@ -188,6 +223,23 @@ static inline bool oh__lex_char(struct oh_span *rest, char c)
 /* Takes 1*DIGIT; a number above max gives max + 1 (max < 2^64 - 1), so that the caller can tell. */
 bool oh__lex_number(struct oh_span *rest, uint64_t max, uint64_t *out);
 
+/*
+ * Moves over digits (there need be none); *out is their number, or something above max when it is
+ * larger.
+ */
+static inline const char *oh__digits_skip(const char *p, const char *end, uint32_t max,
+                                          uint64_t *out)
+{
+    uint64_t v = 0;
+    unsigned digit;
+
+    for (; p < end && (digit = (unsigned)(unsigned char)*p - '0') <= 9; p++)
+        if (v <= max)
+            v = v * 10 + digit;
+    *out = v;
+    return p;
+}
+
 /* True when the span begins with a whole escape, "%" HEXDIG HEXDIG. */
 static inline bool oh__lex_escape(struct oh_span s)
 {
@@ -213,17 +265,6 @@ static inline int oh__lex_unescape(struct oh_span *rest)
     }
     return c;
 }
-
-/*
- * Takes a host: a name, an IPv4 address or an IPv6 address in brackets. addr gets
- * the address, family NONE for a name. False, with a reason, when a name has an
- * empty label, or its last label begins with a digit and is no IPv4 address.
- */
-bool oh__lex_host(struct oh_span *rest, struct oh_span *host, struct oh_addr *addr,
-                  const char **why);
-
-/* Takes 1*DIGIT as a port, 1 to 65535; false, with a reason, otherwise. */
-bool oh__lex_port(struct oh_span *rest, uint16_t *port, const char **why);
 
 /* Fills a fault (which may be NULL) for the byte at offset `at` and returns the code. */
 static inline int oh__fail(struct oh_fault *fault, int code, size_t at, const char *why)

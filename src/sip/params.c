@@ -14,7 +14,7 @@ int oh_param_next(struct oh_span *rest, struct oh_param *out)
 
     if (!rest->n)
         return OH_E_ABSENT;
-    rc = oh__param_next(&at, rest->p + rest->n, out);
+    rc = oh__param_next(&at, rest->p + rest->n, rest->p + rest->n, out);
     oh__skip(rest, (size_t)(at - rest->p));
     return rc;
 }
@@ -34,20 +34,6 @@ bool oh_param_find(struct oh_span params, struct oh_span name, struct oh_span *v
     return false;
 }
 
-int oh__names_add(struct oh__names *seen, struct oh_span name)
-{
-    unsigned i;
-
-    /* Two readers of a repeated parameter may each take another one, so it is refused. */
-    for (i = 0; i < seen->n; i++)
-        if (seen->v[i].n == name.n && oh_span_ieq(seen->v[i], name))
-            return OH_E_DUPLICATE;
-    if (seen->n == OH__PARAMS_MAX)
-        return OH_E_LIMIT;
-    seen->v[seen->n++] = name;
-    return OH_OK;
-}
-
 const char *oh__params_why(int code)
 {
     switch (code) {
@@ -57,34 +43,34 @@ const char *oh__params_why(int code)
     }
 }
 
-int oh__params_scan(struct oh_span *rest, struct oh_span name, struct oh_span *value)
+int oh__params_scan(struct oh_span params, const char *limit, struct oh_span name,
+                    struct oh_span *value, size_t *at)
 {
-    const char *at = rest->p, *end;
+    const char *p = params.p, *end = p + params.n;
     struct oh__names seen;
-    struct oh_param p;
+    struct oh_param param;
     int rc;
 
-    if (!rest->n)
-        return OH_OK;
-    end = at + rest->n;
     seen.n = 0;
-    while ((rc = oh__param_next(&at, end, &p)) == OH_OK) {
-        rc = oh__names_add(&seen, p.name);
+    while ((rc = oh__param_next(&p, end, limit, &param)) == OH_OK) {
+        rc = oh__names_add(&seen, param.name);
         if (rc != OH_OK)
             break;
-        if (p.name.n == name.n && oh_span_ieq(p.name, name))
-            *value = p.value;
+        if (param.name.n == name.n && oh_span_ieq(param.name, name))
+            *value = param.value;
     }
     /* Behind the last good parameter, so that a fault points to the first bad one. */
-    oh__skip(rest, (size_t)(at - rest->p));
+    *at = (size_t)(p - params.p);
     return rc == OH_E_ABSENT ? OH_OK : rc;
 }
 
 int oh_params_check(struct oh_span params)
 {
     struct oh_span unused;
+    size_t at;
 
-    return oh__params_scan(&params, oh_span(NULL, 0), &unused);
+    return params.n ? oh__params_scan(params, params.p + params.n, oh_span(NULL, 0), &unused, &at)
+                    : OH_OK;
 }
 
 void oh_unquote(struct oh_span inside, struct oh_buf *out)

@@ -4,7 +4,7 @@
 
 #include <offhook/params.h>
 
-#include "sip/lex.h"
+#include "sip/wide.h"
 
 /*
  * No value needs more parameters. Without the bound, finding a repeated name
@@ -19,14 +19,27 @@ struct oh__names {
 };
 
 /* Adds a name. OH_OK, OH_E_DUPLICATE when it is there already (without case), OH_E_LIMIT. */
-int oh__names_add(struct oh__names *seen, struct oh_span name);
+static inline int oh__names_add(struct oh__names *seen, struct oh_span name)
+{
+    unsigned i;
+
+    /* Two readers of a repeated parameter may each take another one, so it is refused. */
+    for (i = 0; i < seen->n; i++)
+        if (seen->v[i].n == name.n && oh_span_ieq(seen->v[i], name))
+            return OH_E_DUPLICATE;
+    if (seen->n == OH__PARAMS_MAX)
+        return OH_E_LIMIT;
+    seen->v[seen->n++] = name;
+    return OH_OK;
+}
 
 /*
  * oh_param_next on pointers (not NULL): *at is behind white space on return, except on an error,
- * when it stays where the parameter begins. Inline, so that in a decoder's loop nothing goes
- * through memory.
+ * when it stays where the parameter begins. Bytes up to limit may be read, see wide.h. Inline, so
+ * that in a decoder's loop nothing goes through memory.
  */
-static inline int oh__param_next(const char **at, const char *end, struct oh_param *out)
+static inline int oh__param_next(const char **at, const char *end, const char *limit,
+                                 struct oh_param *out)
 {
     const char *p = oh__skip_lws(*at, end), *name, *value = NULL, *value_end = NULL;
     bool quoted = false;
@@ -38,7 +51,7 @@ static inline int oh__param_next(const char **at, const char *end, struct oh_par
     if (*p != ';')
         return OH_E_SYNTAX;
     name = oh__skip_lws(p + 1, end);
-    p = oh__skip_run(name, end, OH__C_TOKEN);
+    p = oh__skip_wide(name, end, limit, OH__C_TOKEN);
     if (p == name)
         return OH_E_SYNTAX;
     out->name = oh_span(name, (size_t)(p - name));
@@ -46,7 +59,7 @@ static inline int oh__param_next(const char **at, const char *end, struct oh_par
     if (p < end && *p == '=') {
         value = oh__skip_lws(p + 1, end);
         quoted = value < end && *value == '"';
-        p = quoted ? oh__skip_quoted(value, end) : oh__skip_run(value, end, OH__C_VALUE);
+        p = quoted ? oh__skip_quoted(value, end) : oh__skip_wide(value, end, limit, OH__C_VALUE);
         if (!p || p == value)
             return OH_E_SYNTAX;
         value_end = p;
@@ -61,10 +74,11 @@ static inline int oh__param_next(const char **at, const char *end, struct oh_par
 }
 
 /*
- * Walks a whole list and checks it like oh_params_check; *value gets the value of
- * `name` when it is there and stays otherwise. On an error *rest is where it is.
+ * Walks a whole list (not NULL) and checks it like oh_params_check; *value gets the value of `name`
+ * when it is there and stays otherwise. On an error *at is the offset of what is wrong.
  */
-int oh__params_scan(struct oh_span *rest, struct oh_span name, struct oh_span *value);
+int oh__params_scan(struct oh_span params, const char *limit, struct oh_span name,
+                    struct oh_span *value, size_t *at);
 
 /* A phrase for people about an error of the functions above. */
 const char *oh__params_why(int code);

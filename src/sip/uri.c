@@ -6,208 +6,231 @@
  */
 #include <offhook/uri.h>
 
-#include "sip/lex.h"
+#include "sip/host.h"
 #include "sip/params.h"
 #include "sip/uri.h"
+#include "sip/wide.h"
 
-/* Moves over bytes of the sets and whole escapes. */
-static inline void run_escaped(struct oh_span *rest, unsigned sets)
+/* A URI being read. */
+struct reader {
+    const char *end;   /* it goes no further than here */
+    const char *limit; /* bytes may be read up to here */
+    bool close;        /* ">" ends it */
+    struct oh_uri *u;
+    const char *why; /* what is wrong; NULL = nothing so far */
+};
+
+/* Behind bytes of the set and whole escapes. */
+static inline const char *escaped_skip(const char *p, const struct reader *r, unsigned set)
 {
     /* "%" is in none of the sets, so each escape is looked at whole or ends the part. */
     for (;;) {
-        oh__skip(rest, oh__run_inline(rest->p, rest->n, sets));
-        if (!oh__lex_escape(*rest))
-            return;
-        oh__skip(rest, 3);
+        p = oh__skip_wide(p, r->end, r->limit, set);
+        if (p == r->end || *p != '%' || !oh__lex_escape(oh_span(p, (size_t)(r->end - p))))
+            return p;
+        p += 3;
     }
 }
 
-/* The text between where a part began and where the rest is now. */
-static struct oh_span since(struct oh_span start, struct oh_span rest)
+/* The text between two places. */
+static inline struct oh_span between(const char *from, const char *to)
 {
-    return oh_span(start.p, (size_t)(rest.p - start.p));
+    return oh_span(from, (size_t)(to - from));
 }
 
-/* What is wrong with the byte at which a part ended too early. */
-static const char *byte_fault(struct oh_span rest, const char *otherwise)
+/* Says what is wrong with the byte at which a part ended too early, and stays there. */
+static const char *refuse(struct reader *r, const char *p, const char *otherwise)
 {
-    if (oh__at(rest, '%'))
-        return "a '%' that is not followed by two hexadecimal digits";
-    if (rest.n && (unsigned char)*rest.p <= ' ')
-        return "a blank or control character in the URI";
-    return otherwise;
+    if (p < r->end && *p == '%')
+        r->why = "a '%' that is not followed by two hexadecimal digits";
+    else if (p < r->end && (unsigned char)*p <= ' ')
+        r->why = "a blank or control character in the URI";
+    else
+        r->why = otherwise;
+    return p;
 }
 
-/* Takes "user[:password]@", which is known to end at the first "@" of the text. */
-static const char *userinfo_next(struct oh_span *rest, struct oh_uri *u)
+/* True when there is an "@" from p on. */
+static bool has_at(const char *p, const struct reader *r)
 {
-    struct oh_span start = *rest;
+    p = r->close ? oh__find3(p, r->end, r->limit, "@>>") : oh__find(p, r->end, r->limit, '@');
+    return p < r->end && *p == '@';
+}
 
-    run_escaped(rest, OH__C_USER);
-    u->user = since(start, *rest);
-    if (!u->user.n)
-        return byte_fault(*rest, "no user before '@'");
+/*
+ * Moves over "user[:password]@" if it is there. Behind the user part "@" must be escaped, so if
+ * there is one, it ends a user part. That it comes where user and password end is the usual case;
+ * only when it does not is the rest searched for one.
+ */
+static const char *userinfo_skip(struct reader *r, const char *p)
+{
+    const char *user = escaped_skip(p, r, OH__C_USER), *at = user;
+
+    if (user < r->end && *user == ':')
+        at = escaped_skip(user + 1, r, OH__C_PASS);
+    if (at == r->end || (*at != '@' && !has_at(at, r)))
+        return p;
+    if (user == p)
+        return refuse(r, p, "no user before '@'");
+    r->u->user = between(p, user);
     /* An empty password is a password: "a:@h" and "a@h" are two URIs (RFC 3261 19.1.4). */
-    if (oh__lex_char(rest, ':')) {
-        start = *rest;
-        run_escaped(rest, OH__C_PASS);
-        u->password = since(start, *rest);
-    }
-    if (!oh__lex_char(rest, '@'))
-        return byte_fault(*rest, "a character that must be escaped in the user part");
-    u->has_user = true;
-    return NULL;
+    if (*user == ':')
+        r->u->password = between(user + 1, at);
+    if (*at != '@')
+        return refuse(r, at, "a character that must be escaped in the user part");
+    r->u->has_user = true;
+    return at + 1;
 }
 
-/* Checks one ";name[=value]" and gives its parts. */
-static const char *param_next(struct oh_span *rest, struct oh_span *name, struct oh_span *value)
+/* Moves over one ";name[=value]" and gives its name. */
+static inline const char *param_skip(struct reader *r, const char *p, struct oh_span *name)
 {
-    struct oh_span start;
+    const char *start = p + 1;
 
-    oh__skip(rest, 1);
-    start = *rest;
-    run_escaped(rest, OH__C_PARAM);
-    *name = since(start, *rest);
-    *value = oh_span(NULL, 0);
-    if (!name->n)
-        return byte_fault(*rest, "a parameter of the URI without a name");
-    if (!oh__lex_char(rest, '='))
-        return NULL;
-    start = *rest;
-    run_escaped(rest, OH__C_PARAM);
-    *value = since(start, *rest);
+    p = escaped_skip(start, r, OH__C_PARAM);
+    *name = between(start, p);
+    if (p == start)
+        return refuse(r, p, "a parameter of the URI without a name");
+    if (p == r->end || *p != '=')
+        return p;
+    start = p + 1;
+    p = escaped_skip(start, r, OH__C_PARAM);
     /* "lr=" is what some proxies once sent for "lr"; the grammar has no empty value, and takers of
      * it differ in what they make of it. */
-    return value->n ? NULL : byte_fault(*rest, "a parameter of the URI without a value");
+    return p > start ? p : refuse(r, p, "a parameter of the URI without a value");
 }
 
-/* Takes all parameters; no name may be there twice (RFC 3261 19.1.1). */
-static const char *params_next(struct oh_span *rest, struct oh_uri *u)
+/* Moves over all parameters; no name may be there twice (RFC 3261 19.1.1). */
+static const char *params_skip(struct reader *r, const char *p)
 {
-    struct oh_span start = *rest, name, value;
+    const char *start = p + 1;
     struct oh__names seen;
-    const char *why;
+    struct oh_span name;
 
-    if (!oh__at(*rest, ';'))
-        return NULL;
     seen.n = 0;
-    do {
-        why = param_next(rest, &name, &value);
-        if (why)
-            return why;
-        if (oh__names_add(&seen, name) != OH_OK)
-            return "a parameter of the URI that is there twice, or too many of them";
-    } while (oh__at(*rest, ';'));
-    u->params = since(oh_span_from(start, 1), *rest);
-    return NULL;
+    while (p < r->end && *p == ';') {
+        p = param_skip(r, p, &name);
+        if (r->why)
+            return p;
+        if (oh__names_add(&seen, name) != OH_OK) {
+            r->why = "a parameter of the URI that is there twice, or too many of them";
+            return p;
+        }
+    }
+    r->u->params = between(start, p);
+    return p;
 }
 
-/* Takes "?name=value&name=value". What such headers may do to a request is decided by whoever makes
- * one of the URI. */
-static const char *headers_next(struct oh_span *rest, struct oh_uri *u)
+/* Moves over "?name=value&name=value". What such headers may do to a request is decided by whoever
+ * makes one of the URI. */
+static const char *headers_skip(struct reader *r, const char *p)
 {
-    struct oh_span start, name;
+    const char *start = p + 1, *name;
     unsigned count = 0;
 
-    if (!oh__at(*rest, '?'))
-        return NULL;
-    start = oh_span_from(*rest, 1);
     do {
-        oh__skip(rest, 1);
-        name = *rest;
-        run_escaped(rest, OH__C_HEADER);
-        if (rest->p == name.p || !oh__lex_char(rest, '='))
-            return byte_fault(*rest, "a header in the URI that is not of the form name=value");
-        run_escaped(rest, OH__C_HEADER);
-        if (++count > OH__PARAMS_MAX)
-            return "too many headers in the URI";
-    } while (oh__at(*rest, '&'));
-    u->headers = since(start, *rest);
-    return NULL;
+        name = ++p;
+        p = escaped_skip(p, r, OH__C_HEADER);
+        if (p == name || p == r->end || *p != '=')
+            return refuse(r, p, "a header in the URI that is not of the form name=value");
+        p = escaped_skip(p + 1, r, OH__C_HEADER);
+        if (++count > OH__PARAMS_MAX) {
+            r->why = "too many headers in the URI";
+            return p;
+        }
+    } while (p < r->end && *p == '&');
+    r->u->headers = between(start, p);
+    return p;
 }
 
 /* The part of a sip or sips URI behind the scheme. */
-static const char *sip_parse(struct oh_span *rest, struct oh_uri *u)
+static const char *sip_skip(struct reader *r, const char *p)
 {
-    const char *why = NULL;
+    const char *host, *why = NULL;
 
-    /* Behind the user part "@" must be escaped, so if there is one, it ends a user part. */
-    if (rest->n && memchr(rest->p, '@', rest->n))
-        why = userinfo_next(rest, u);
-    if (!why && !oh__lex_host(rest, &u->host, &u->addr, &why))
-        return byte_fault(*rest, why);
-    if (why)
-        return why;
-    if (oh__lex_char(rest, ':') && !oh__lex_port(rest, &u->port, &why))
-        return why;
-    why = params_next(rest, u);
-    return why ? why : headers_next(rest, u);
+    p = userinfo_skip(r, p);
+    if (r->why)
+        return p;
+    host = p;
+    p = oh__host_skip(host, r->end, r->limit, &r->u->addr, &why);
+    if (!p)
+        return refuse(r, host, why);
+    r->u->host = between(host, p);
+    if (p < r->end && *p == ':') {
+        p = oh__port_skip(p + 1, r->end, &r->u->port, &r->why);
+        if (r->why)
+            return p;
+    }
+    if (p < r->end && *p == ';') {
+        p = params_skip(r, p);
+        if (r->why)
+            return p;
+    }
+    return p < r->end && *p == '?' ? headers_skip(r, p) : p;
 }
 
 /* The part of a tel URI behind the scheme (RFC 3966 3): a number with visual separators. */
-static const char *tel_parse(struct oh_span *rest, struct oh_uri *u)
+static const char *tel_skip(struct reader *r, const char *p)
 {
-    struct oh_span start = *rest;
+    const char *start = p;
     /* A local number may have hexadecimal digits, "*" and "#"; a global one only digits. */
-    bool global = oh__lex_char(rest, '+'), digit = false;
+    bool global = p < r->end && *p == '+', digit = false;
 
-    for (; rest->n; oh__skip(rest, 1)) {
-        char c = *rest->p;
-
-        if (oh__is(c, OH__C_DIGIT) || (!global && (oh__is(c, OH__C_HEX) || c == '*' || c == '#')))
+    for (p += global; p < r->end; p++) {
+        if (oh__is(*p, OH__C_DIGIT) ||
+            (!global && (oh__is(*p, OH__C_HEX) || *p == '*' || *p == '#')))
             digit = true;
-        else if (!oh__tel_separator(c))
+        else if (!oh__tel_separator(*p))
             break;
     }
-    u->user = since(start, *rest);
+    r->u->user = between(start, p);
     if (!digit)
-        return byte_fault(*rest, "no digit in the telephone number");
-    return params_next(rest, u);
+        return refuse(r, p, "no digit in the telephone number");
+    return p < r->end && *p == ';' ? params_skip(r, p) : p;
 }
 
 /* Any other URI: only its bytes are checked. */
-static const char *other_parse(struct oh_span *rest)
+static const char *other_skip(struct reader *r, const char *p)
 {
-    if (!rest->n)
-        return "nothing behind the scheme of the URI";
-    while (rest->n) {
-        if (!oh__is(*rest->p, OH__C_URI) || (*rest->p == '%' && !oh__lex_escape(*rest)))
-            return byte_fault(*rest, "a character that is not allowed in a URI");
-        oh__skip(rest, 1);
+    if (p == r->end) {
+        r->why = "nothing behind the scheme of the URI";
+        return p;
     }
-    return NULL;
+    for (; p < r->end; p++)
+        if (!oh__is(*p, OH__C_URI) || (*p == '%' && !oh__lex_escape(between(p, r->end))))
+            return refuse(r, p, "a character that is not allowed in a URI");
+    return p;
 }
 
-/* Takes "scheme:". */
-static const char *scheme_next(struct oh_span *rest, struct oh_uri *u)
+/* Moves over "scheme:". */
+static const char *scheme_skip(struct reader *r, const char *p)
 {
-    size_t n;
+    const char *start = p;
+    struct oh_uri *u = r->u;
 
     /* Nearly every URI begins like this. */
-    if (rest->n > 4 && oh__same_letters(rest->p, "sip", 3) && rest->p[3] == ':') {
-        u->scheme_text = oh_span(rest->p, 3);
+    if (r->end - p > 4 && oh__same_letters(p, "sip", 3) && p[3] == ':') {
+        u->scheme_text = oh_span(p, 3);
         u->scheme = OH_SCHEME_SIP;
-        oh__skip(rest, 4);
-        return NULL;
+        return p + 4;
     }
-    if (!rest->n || !oh__is(*rest->p, OH__C_ALPHA))
-        return byte_fault(*rest, "a URI begins with a scheme such as sip:");
-    n = oh__run(*rest, OH__C_SCHEME);
-    u->scheme_text = oh_span(rest->p, n);
-    oh__skip(rest, n);
-    if (!oh__lex_char(rest, ':'))
-        return byte_fault(*rest, "no ':' behind the scheme of the URI");
+    if (p == r->end || !oh__is(*p, OH__C_ALPHA))
+        return refuse(r, p, "a URI begins with a scheme such as sip:");
+    p = oh__skip_rest(p, r->end, OH__C_SCHEME);
+    u->scheme_text = between(start, p);
+    if (p == r->end || *p != ':')
+        return refuse(r, p, "no ':' behind the scheme of the URI");
     if (oh__is_name(u->scheme_text, "sip"))
         u->scheme = OH_SCHEME_SIP;
     else if (oh__is_name(u->scheme_text, "sips"))
         u->scheme = OH_SCHEME_SIPS;
     else if (oh__is_name(u->scheme_text, "tel"))
         u->scheme = OH_SCHEME_TEL;
-    return NULL;
+    return p + 1;
 }
 
 /* Empties every field; one by one, which is the fastest way for this size. */
-static void uri_clear(struct oh_uri *u, struct oh_span text)
+static inline void uri_clear(struct oh_uri *u, struct oh_span text)
 {
     const struct oh_span none = {NULL, 0};
 
@@ -224,33 +247,54 @@ static void uri_clear(struct oh_uri *u, struct oh_span text)
     u->addr = (struct oh_addr){0};
 }
 
-const char *oh__uri_decode(struct oh_span *rest, struct oh_uri *u)
+/* Reads as far as the URI goes. */
+static inline const char *uri_skip(struct reader *r, const char *p)
 {
-    const char *why;
-
-    uri_clear(u, *rest);
-    why = scheme_next(rest, u);
-    if (why)
-        return why;
-    switch (u->scheme) {
+    uri_clear(r->u, oh_span(p, 0));
+    p = scheme_skip(r, p);
+    if (r->why)
+        return p;
+    switch (r->u->scheme) {
     case OH_SCHEME_SIP:
-    case OH_SCHEME_SIPS: why = sip_parse(rest, u); break;
-    case OH_SCHEME_TEL: why = tel_parse(rest, u); break;
-    default: why = other_parse(rest); break;
+    case OH_SCHEME_SIPS: return sip_skip(r, p);
+    case OH_SCHEME_TEL: return tel_skip(r, p);
+    default: return other_skip(r, p);
     }
-    if (!why && rest->n)
-        why = byte_fault(*rest, "a character that is not allowed at this place of a URI");
-    return why;
+}
+
+const char *oh__uri_decode(struct oh_span text, const char *limit, struct oh_uri *u, size_t *at)
+{
+    struct reader r = {text.p + text.n, limit, false, u, NULL};
+    const char *p = uri_skip(&r, text.p);
+
+    u->text.n = text.n;
+    if (!r.why && p < r.end)
+        refuse(&r, p, "a character that is not allowed at this place of a URI");
+    *at = (size_t)(p - text.p);
+    return r.why;
+}
+
+const char *oh__uri_between(const char *p, const char *end, const char *limit, struct oh_uri *u)
+{
+    struct reader r = {end, limit, true, u, NULL};
+
+    p = uri_skip(&r, p);
+    u->text.n = (size_t)(p - u->text.p);
+    return !r.why && p < end && *p == '>' ? p : NULL;
 }
 
 int oh_uri_parse(struct oh_span text, struct oh_uri *out, struct oh_fault *fault)
 {
-    struct oh_span rest = text;
     struct oh_uri u;
-    const char *why = oh__uri_decode(&rest, &u);
+    const char *why;
+    size_t at;
 
+    /* NULL has no end to compare with. */
+    if (!text.p)
+        text = OH_LIT("");
+    why = oh__uri_decode(text, text.p + text.n, &u, &at);
     if (why)
-        return oh__fail(fault, OH_E_SYNTAX, (size_t)(rest.p - text.p), why);
+        return oh__fail(fault, OH_E_SYNTAX, at, why);
     *out = u;
     return OH_OK;
 }

@@ -6,10 +6,16 @@
 #include <offhook/uri.h>
 
 /*
- * oh_uri_parse without the copy: on success *rest is empty and NULL is returned;
- * otherwise the reason, with *rest at the byte concerned and *u half filled.
+ * oh_uri_parse without the copy, of a text that is not NULL: NULL, or what is wrong with the byte
+ * at offset *at, with *u half filled. Bytes up to limit may be read, see wide.h.
  */
-const char *oh__uri_decode(struct oh_span *rest, struct oh_uri *u);
+const char *oh__uri_decode(struct oh_span text, const char *limit, struct oh_uri *u, size_t *at);
+
+/*
+ * Reads a URI that ends at the first ">" before end, and returns where that is. NULL when there is
+ * none, or anything is wrong (oh__uri_decode tells what), with *u half filled.
+ */
+const char *oh__uri_between(const char *p, const char *end, const char *limit, struct oh_uri *u);
 
 /* True for what people put between the digits of a number (RFC 3966 5.1.1). */
 static inline bool oh__tel_separator(char c)

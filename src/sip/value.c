@@ -11,15 +11,17 @@
 int oh__value_params(struct oh_span rest, const char *base, struct oh_span *params,
                      struct oh_fault *fault)
 {
-    struct oh_span list, unused;
+    struct oh_span unused;
+    size_t at;
     int rc;
 
     oh__lex_lws(&rest);
-    list = rest;
-    rc = oh__params_scan(&rest, oh_span(NULL, 0), &unused);
-    if (rc != OH_OK)
-        return oh__fail(fault, rc, (size_t)(rest.p - base), oh__params_why(rc));
-    *params = list;
+    if (rest.n) {
+        rc = oh__params_scan(rest, rest.p + rest.n, oh_span(NULL, 0), &unused, &at);
+        if (rc != OH_OK)
+            return oh__fail(fault, rc, (size_t)(rest.p - base) + at, oh__params_why(rc));
+    }
+    *params = rest;
     return OH_OK;
 }
 

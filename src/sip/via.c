@@ -6,52 +6,79 @@
  */
 #include <offhook/via.h>
 
-#include "sip/lex.h"
+#include "sip/host.h"
 #include "sip/params.h"
 #include "sip/via.h"
+#include "sip/wide.h"
 
-/* Takes "SIP/2.0/" in any spacing and up to the host (RFC 3261 25.1, sent-protocol). */
-static const char *protocol_next(struct oh_span *rest, struct oh_via *v)
+/* A value being read: where it ends, and up to where bytes may be read at all. */
+struct reader {
+    const char *end, *limit;
+    struct oh_via *v;
+    int code;        /* of what is wrong */
+    const char *why; /* what is wrong; NULL = nothing so far */
+};
+
+/* Says what is wrong, and stays there. */
+static const char *refuse(struct reader *r, const char *p, const char *why)
 {
-    struct oh_span name;
-
-    if (rest->n > 8 && memcmp(rest->p, "SIP/2.0/", 8) == 0 && oh__is(rest->p[8], OH__C_TOKEN))
-        oh__skip(rest, 8);
-    else if (!oh__lex_token(rest, &name) || !oh__lex_sep(rest, '/') ||
-             !oh__lex_token(rest, &name) || !oh__lex_sep(rest, '/'))
-        return "no protocol such as SIP/2.0/UDP";
-    if (!oh__lex_token(rest, &v->transport_text))
-        return "no transport";
-    v->transport = oh_transport_of(v->transport_text);
-    if (!rest->n || !oh__is(*rest->p, OH__C_LWS))
-        return "no blank between transport and host";
-    oh__lex_lws(rest);
-    return NULL;
+    r->code = OH_E_SYNTAX;
+    r->why = why;
+    return p;
 }
 
-/* Takes the sent-by: host and, with blanks allowed round the colon, port. */
-static const char *sent_by_next(struct oh_span *rest, struct oh_via *v)
+/* Moves over "SIP/2.0/UDP" in any spacing and up to the host (RFC 3261 25.1, sent-protocol). */
+static const char *protocol_skip(struct reader *r, const char *p)
 {
-    const char *why;
+    struct oh_span rest = oh_span(p, (size_t)(r->end - p)), name;
+    const char *start;
 
-    if (!oh__lex_host(rest, &v->host, &v->addr, &why))
-        return why;
-    if (oh__lex_sep(rest, ':') && !oh__lex_port(rest, &v->port, &why))
-        return why;
-    oh__lex_lws(rest);
-    return NULL;
+    if (rest.n > 8 && memcmp(p, "SIP/2.0/", 8) == 0 && oh__is(p[8], OH__C_TOKEN))
+        oh__skip(&rest, 8);
+    else if (!oh__lex_token(&rest, &name) || !oh__lex_sep(&rest, '/') ||
+             !oh__lex_token(&rest, &name) || !oh__lex_sep(&rest, '/'))
+        return refuse(r, rest.p, "no protocol such as SIP/2.0/UDP");
+    start = rest.p;
+    p = oh__skip_run(start, r->end, OH__C_TOKEN);
+    if (p == start)
+        return refuse(r, p, "no transport");
+    r->v->transport_text = oh_span(start, (size_t)(p - start));
+    r->v->transport = oh_transport_of(r->v->transport_text);
+    if (p == r->end || !oh__is(*p, OH__C_LWS))
+        return refuse(r, p, "no blank between transport and host");
+    return oh__skip_lws(p + (*p == ' '), r->end);
+}
+
+/* Moves over the sent-by: host and, with blanks allowed round the colon, port. */
+static const char *sent_by_skip(struct reader *r, const char *p)
+{
+    const char *why = NULL, *host = p, *colon;
+
+    p = oh__host_skip(host, r->end, r->limit, &r->v->addr, &why);
+    if (!p)
+        return refuse(r, host, why);
+    r->v->host = oh_span(host, (size_t)(p - host));
+    colon = oh__skip_lws(p, r->end);
+    if (colon < r->end && *colon == ':') {
+        p = oh__port_skip(oh__skip_lws(colon + 1, r->end), r->end, &r->v->port, &why);
+        if (why)
+            return refuse(r, p, why);
+    }
+    return oh__skip_lws(p, r->end);
 }
 
 /* rport with or without a value (RFC 3581 3). */
 static const char *rport_set(struct oh_via *v, const struct oh_param *p)
 {
-    struct oh_span digits = p->value;
-    const char *why = "an rport that is not 1 to 65535";
+    const char *why = NULL, *end;
 
     /* A bare "rport" asks for the port; one with a value has been answered (RFC 3581 4). */
     v->has_rport = true;
     v->rport_at = (uint32_t)(p->name.p + p->name.n - v->text.p);
-    if (p->value.p && (p->quoted || !oh__lex_port(&digits, &v->rport, &why) || digits.n))
+    if (!p->value.p)
+        return NULL;
+    end = p->value.p + p->value.n;
+    if (p->quoted || oh__port_skip(p->value.p, end, &v->rport, &why) != end || why)
         return "an rport that is not 1 to 65535";
     return NULL;
 }
@@ -102,42 +129,57 @@ static void via_clear(struct oh_via *v, struct oh_span text)
     v->addr = (struct oh_addr){0};
 }
 
-/* Takes all parameters. *code is set when a reason is returned. */
-static const char *params_next(struct oh_span *rest, struct oh_via *v, int *code)
+/* Moves over all parameters, up to the end or, with `first`, a comma. */
+static const char *params_skip(struct reader *r, const char *p, bool first)
 {
-    const char *at = rest->p, *end = at + rest->n, *why = NULL;
     struct oh__names seen;
-    struct oh_param p;
+    struct oh_param param;
     int rc;
 
     seen.n = 0;
-    while (!why && (rc = oh__param_next(&at, end, &p)) != OH_E_ABSENT) {
+    while ((rc = oh__param_next(&p, r->end, r->limit, &param)) != OH_E_ABSENT) {
+        if (rc != OH_OK && first && *p == ',')
+            break;
         if (rc == OH_OK)
-            rc = oh__names_add(&seen, p.name);
-        why = rc == OH_OK ? param_set(v, &p) : oh__params_why(rc);
-        *code = rc == OH_OK ? OH_E_SYNTAX : rc;
+            rc = oh__names_add(&seen, param.name);
+        r->why = rc == OH_OK ? param_set(r->v, &param) : oh__params_why(rc);
+        if (r->why) {
+            r->code = rc == OH_OK ? OH_E_SYNTAX : rc;
+            break;
+        }
     }
-    oh__skip(rest, (size_t)(at - rest->p));
-    return why;
+    return p;
 }
 
-int oh__via_decode(struct oh_span text, struct oh_via *v, struct oh_fault *fault)
+/* Ends the value in front of the comma at p and what is white before it. */
+static void cut(struct oh_via *v, const char *p)
 {
-    struct oh_span rest = text;
-    const char *why;
-    int code = OH_E_SYNTAX;
+    while (oh__is(p[-1], OH__C_LWS))
+        p--;
+    v->text.n = (size_t)(p - v->text.p);
+    if (v->params.p > p)
+        v->params.p = p;
+    v->params.n = (size_t)(p - v->params.p);
+}
+
+int oh__via_decode(struct oh_span text, const char *limit, bool first, struct oh_via *v,
+                   struct oh_fault *fault)
+{
+    struct reader r = {text.p + text.n, limit, v, OH_OK, NULL};
+    const char *p;
 
     via_clear(v, text);
-    oh__lex_lws(&rest);
-    why = protocol_next(&rest, v);
-    if (!why)
-        why = sent_by_next(&rest, v);
-    if (!why) {
-        v->params = rest;
-        why = params_next(&rest, v, &code);
+    p = protocol_skip(&r, oh__skip_lws(text.p, r.end));
+    if (!r.why)
+        p = sent_by_skip(&r, p);
+    if (!r.why) {
+        v->params = oh_span(p, (size_t)(r.end - p));
+        p = params_skip(&r, p, first);
     }
-    if (why)
-        return oh__fail(fault, code, (size_t)(rest.p - text.p), why);
+    if (r.why)
+        return oh__fail(fault, r.code, (size_t)(p - text.p), r.why);
+    if (p < r.end)
+        cut(v, p);
     v->cookie = v->branch.n > 7 && oh__same_letters(v->branch.p, "z9hg4bk", 7);
     return OH_OK;
 }
@@ -145,7 +187,12 @@ int oh__via_decode(struct oh_span text, struct oh_via *v, struct oh_fault *fault
 int oh_via_decode(struct oh_span text, struct oh_via *out, struct oh_fault *fault)
 {
     struct oh_via v;
-    int rc = oh__via_decode(text, &v, fault);
+    int rc;
+
+    /* NULL has no end to compare with. */
+    if (!text.p)
+        text = OH_LIT("");
+    rc = oh__via_decode(text, text.p + text.n, false, &v, fault);
 
     if (rc == OH_OK)
         *out = v;

@@ -5,7 +5,11 @@
 #include <offhook/error.h>
 #include <offhook/via.h>
 
-/* oh_via_decode without the copy: on an error *v is half filled. */
-int oh__via_decode(struct oh_span text, struct oh_via *v, struct oh_fault *fault);
+/*
+ * oh_via_decode without the copy: on an error *v is half filled. Bytes up to limit may be read, see
+ * wide.h. With `first` the text may go on with a comma and other values; v->text is then the first.
+ */
+int oh__via_decode(struct oh_span text, const char *limit, bool first, struct oh_via *v,
+                   struct oh_fault *fault);
 
 #endif

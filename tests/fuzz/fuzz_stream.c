@@ -6,6 +6,7 @@
  * connection must be given up exactly where the framing is lost.
  */
 #include <errno.h>
+#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -103,17 +104,30 @@ static enum end frame_by_hand(struct oh_span in, struct outcome *o)
     }
 }
 
+/*
+ * A connection of a loopback address that changes each time: one address alone
+ * would run out of ports when other tests keep them busy.
+ */
 static int dial(void)
 {
-    struct oh_addr to = oh__net_listener(shared, 0);
+    static uint16_t turn;
+    struct oh_addr to = oh__net_listener(shared, 0), from = {.family = OH_FAMILY_IPV4};
     struct linger abort_at_once = {1, 0};
     union oh__sockaddr sa;
-    socklen_t n = oh__sockaddr_of(&to, &sa);
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
+    socklen_t n;
 
-    MUST(fd >= 0 && connect(fd, &sa.sa, n) == 0);
+    MUST(fd >= 0);
+    turn++;
+    memcpy(from.ip, (uint8_t[]){127, 1, (uint8_t)(turn >> 8), (uint8_t)(turn % 250 + 1)}, 4);
+    n = oh__sockaddr_of(&from, &sa);
+    setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
+    MUST(bind(fd, &sa.sa, n) == 0);
+    n = oh__sockaddr_of(&to, &sa);
+    if (connect(fd, &sa.sa, n) != 0)
+        fuzz_fail("cannot connect: %s", strerror(errno));
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    /* Or ports would be used up by connections that linger. */
+    /* No connection of ours waits for the end of its time. */
     setsockopt(fd, SOL_SOCKET, SO_LINGER, &abort_at_once, sizeof abort_at_once);
     return fd;
 }

@@ -5,14 +5,14 @@
 #include "fuzz.h"
 #include "sim/parts.h"
 
-#define PEERS 4
+#define PEERS 5
 
 /* An act: kind, peer, number (16 bits), length of its text (16 bits), text. */
 #define ACT_HEAD 6
 
 enum act_kind {
     ACT_BYTES,   /* the text as it is, on the peer's stream or as a datagram */
-    ACT_TIME,    /* one of eight pauses, from 1 ms to more than Timer C */
+    ACT_TIME,    /* one of 16 pauses, from 1 ms to more than an hour */
     ACT_REQUEST, /* a request of the usual form: method, URI and odd rows of one's own */
     ACT_REPLY,   /* an answer to the newest request that the peer got */
     ACT_FOLLOW,  /* ACK, CANCEL, credentials, a repetition, a request in the dialog */
@@ -27,6 +27,9 @@ struct stage {
     struct peer *peers[PEERS];
     struct fuzz_bytes script;
 };
+
+/* A policy whose verdict is chosen by the length of the Call-ID, which the input can choose. */
+extern const struct oh__policy stage_policy;
 
 /* Lets a peer send a request; `number` chooses method, Request-URI and Contact. */
 void stage_request(struct stage *s, struct peer *p, uint16_t number, struct oh_span rows);

@@ -4,6 +4,39 @@
 #include "corpus_walk.h"
 #include "mutate.h"
 
+/* ---- the policy ---- */
+
+static int verdict(void *ctx, enum oh__policy_point point, const struct oh__policy_request *request,
+                   struct oh_arena *arena, struct oh__policy_result *result)
+{
+    size_t n = oh_msg_value(request->msg, OH_HEADER_CALL_ID).n;
+
+    (void)ctx, (void)arena;
+    result->why = OH_LIT("the stage says so");
+    switch (n % 5) {
+    case 0: return n % 2 ? OH_E_STATE : OH_OK;
+    case 1:
+        result->verdict = OH__POLICY_REPLY;
+        result->code = point == OH__POLICY_ON_CALL ? 486 : 202;
+        result->headers = OH_LIT("X-Stage: 1\r\n");
+        return OH_OK;
+    case 2:
+        if (point == OH__POLICY_ON_REGISTER)
+            return OH_OK;
+        result->verdict = OH__POLICY_ROUTE;
+        result->targets_n = 3;
+        result->targets[0] = (struct oh__policy_target){OH_LIT("sip:carol@" WORLD_DOMAIN), 1000};
+        result->targets[1] = (struct oh__policy_target){OH_LIT("sip:x@good.test"), 500};
+        result->targets[2] = (struct oh__policy_target){OH_LIT("sip:x@192.0.2.13:5062"), 500};
+        return OH_OK;
+    default: return OH_OK;
+    }
+}
+
+const struct oh__policy stage_policy = {.run = verdict};
+
+/* ---- peers ---- */
+
 #define PICK(table, i) (table)[(i) % (sizeof(table) / sizeof *(table))]
 
 /* Rows as terminated text; what a C string cannot hold is sent as plain bytes, by ACT_BYTES. */
@@ -123,7 +156,7 @@ static void in_dialog(struct peer *p, uint16_t number, const char *rows)
     peer_dialog_request(p, &dialog, PICK(methods, number >> 3), rows);
 }
 
-static void authorize(struct peer *p, const char *more)
+static void authorize(struct peer *p, const char *password, const char *more)
 {
     const struct oh_msg *challenge = newest_response(p, 401);
     static struct oh_msg m;
@@ -145,7 +178,7 @@ static void authorize(struct peer *p, const char *more)
         .cseq = 2};
     if (m.method == OH_METHOD_REGISTER)
         r.to = world_keep_text(p->world, oh_msg_value(&m, OH_HEADER_TO));
-    row = peer_authorize(p, challenge, peer_name(p), "secret", r.method, r.uri);
+    row = peer_authorize(p, challenge, peer_name(p), password, r.method, r.uri);
     rows = world_keep(p->world, strlen(row) + strlen(more) + 1);
     memcpy(rows, row, strlen(row));
     memcpy(rows + strlen(row), more, strlen(more));
@@ -167,7 +200,7 @@ void stage_follow(struct stage *s, struct peer *p, uint16_t number, struct oh_sp
         if (has_invite(p))
             peer_cancel(p, more);
         break;
-    case 2: authorize(p, more); break;
+    case 2: authorize(p, number & 256 ? "guess" : "secret", more); break;
     case 3:
         if (p->request)
             peer_again(p);

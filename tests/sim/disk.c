@@ -24,7 +24,7 @@
 #include "store/store.h"
 
 #define SEGMENT_BYTES 4096u /* a few records: a batch often reaches into the next one */
-#define MAINTENANCE   (5 * WORLD_SECOND)
+#define MAINTENANCE   (2 * WORLD_SECOND)
 
 /* The disk of the world that runs; NULL: the machine's own. */
 static struct disk *current;
@@ -44,6 +44,15 @@ int __wrap_unlinkat(int dir, const char *name, int flags);
 
 /* ---- the disk ---- */
 
+/* Counts the calls until the process is killed: at any of them, even in the midst of a snapshot. */
+static void one_call_less(void)
+{
+    if (!current || current->dead || current->dies_in == 0 || --current->dies_in > 0)
+        return;
+    world_note(current->world, "from here on nothing reaches the disk");
+    current->dead = current->last_gasp = true;
+}
+
 /* 0, or the error that this call is to meet. */
 static int fault(unsigned percent)
 {
@@ -61,8 +70,10 @@ static int failed(int err)
 
 ssize_t __wrap_pwrite(int fd, const void *p, size_t n, off_t at)
 {
-    int err = fault(current ? current->write_faults : 0);
+    int err;
 
+    one_call_less();
+    err = fault(current ? current->write_faults : 0);
     if (current && current->dead) {
         if (current->last_gasp && n > 1)
             (void)!__real_pwrite(fd, p, n / 2, at);
@@ -91,6 +102,7 @@ int __wrap_fsync(int fd)
 /* A full disk shows here first. */
 int __wrap_posix_fallocate(int fd, off_t at, off_t n)
 {
+    one_call_less();
     if (current && (current->dead || current->full))
         return ENOSPC;
     return __real_posix_fallocate(fd, at, n);
@@ -98,8 +110,10 @@ int __wrap_posix_fallocate(int fd, off_t at, off_t n)
 
 int __wrap_renameat(int from_dir, const char *from, int to_dir, const char *to)
 {
-    int err = fault(current ? current->write_faults : 0);
+    int err;
 
+    one_call_less();
+    err = fault(current ? current->write_faults : 0);
     if (current && current->dead)
         err = EIO;
     return err ? failed(err) : __real_renameat(from_dir, from, to_dir, to);
@@ -107,6 +121,7 @@ int __wrap_renameat(int from_dir, const char *from, int to_dir, const char *to)
 
 int __wrap_unlinkat(int dir, const char *name, int flags)
 {
+    one_call_less();
     return current && current->dead ? failed(EIO) : __real_unlinkat(dir, name, flags);
 }
 
@@ -161,10 +176,12 @@ void disk_kill(struct world *w)
 {
     struct disk *d = &w->server.disk;
 
-    d->dead = d->last_gasp = true;
+    d->last_gasp |= !d->dead;
+    d->dead = true;
     oh__store_close(d->store);
     d->store = NULL;
     d->dead = false;
+    d->dies_in = 0;
 }
 
 void disk_restart(struct world *w)
@@ -225,6 +242,11 @@ void disk_stop(struct world *w)
         oh__store_close(d->store);
     current = NULL;
     nftw(d->dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+void server_disk_dies(struct world *w, unsigned calls)
+{
+    w->server.disk.dies_in = calls;
 }
 
 void server_disk_faults(struct world *w, unsigned writes, bool full)

@@ -336,7 +336,7 @@ static void note_asked(struct invariants *in, const struct oh_msg *m)
         oh_contact_params(&contact, &params) != OH_OK)
         return;
     a = acked_of(in, aor);
-    a->asked = m->cseq;
+    a->asked = m->cseq > a->asked ? m->cseq : a->asked;
     if (params.expires == 0)
         a->n = 0;
 }

@@ -139,7 +139,8 @@ struct disk {
     unsigned write_faults; /* percent */
     bool full;             /* nothing can be allocated */
     bool dead, last_gasp;
-    uint64_t next; /* maintenance, ns */
+    unsigned dies_in; /* calls; 0 = it does not */
+    uint64_t next;    /* maintenance, ns */
     struct oh__location_cursor cursor;
     struct oh_arena arena;
 };
@@ -153,6 +154,7 @@ struct server {
     struct worker workers[WORLD_WORKERS];
     unsigned at_work; /* the worker that runs now */
     unsigned slow_percent, slow_ms;
+    int64_t jumped;           /* ms by which somebody has set the system clock */
     struct oh__serve_env env; /* the newest of everything */
     struct oh_hasher hasher;
     struct disk disk;

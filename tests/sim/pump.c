@@ -125,6 +125,7 @@ static struct oh__serve *enter(struct world *w, struct worker *k, unsigned shard
     k->env.hasher = w->server.env.hasher;
     k->env.now = w->now;
     k->env.wall = world_wall(w);
+    k->env.jumped = w->server.jumped;
     return w->server.shards[shard];
 }
 
@@ -290,7 +291,7 @@ void server_expire(struct world *w)
         for (unsigned i = 0; i < w->server.shards_n && k->busy_until <= w->now; i++) {
             if (k->wake[i] > w->now)
                 continue;
-            oh__serve_expire(enter(w, k, i), &k->env, 512);
+            oh__serve_expire(enter(w, k, i), &k->env, w->options.expire_at_once);
             leave(w, k, i);
         }
     }

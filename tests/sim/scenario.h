@@ -21,6 +21,16 @@ struct scenario {
 /* The i-th family, NULL behind the last. */
 const struct scenario *scenario_at(unsigned i);
 
+/* A seed that found something once; see known.c. */
+struct known_seed {
+    const char *scenario;
+    uint64_t seed;
+    const char *what;
+};
+
+/* The i-th of them, NULL behind the last. */
+const struct known_seed *known_seed_at(unsigned i);
+
 /* The families, by file. */
 void scenario_register_storm(struct world *w, void *arg);
 void scenario_register_lossy(struct world *w, void *arg);

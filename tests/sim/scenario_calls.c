@@ -165,6 +165,18 @@ void scenario_cancel_lossy(struct world *w, void *arg)
 
 /* ---- other requests ---- */
 
+/* Sometimes more than fits into one packet of a network (RFC 3261 18.1.1). */
+static const char *some_text(struct world *w)
+{
+    char *text;
+
+    if (world_chance(w, 85))
+        return "Hello.";
+    text = world_keep(w, 4001);
+    memset(text, 'a', scenario_between(w, 900, 4000));
+    return text;
+}
+
 void scenario_ask_about(struct cast *cast, unsigned n)
 {
     struct world *w = cast->world;
@@ -183,7 +195,7 @@ void scenario_ask_about(struct cast *cast, unsigned n)
             manner.other_ms = scenario_between(w, 1, 20000);
         phone_manner(cast->phones[to], &manner);
         phone_request(cast->phones[world_random(w, cast->n)], method, cast->uris[to],
-                      strcmp(method, "MESSAGE") == 0 ? "Hello." : NULL);
+                      strcmp(method, "MESSAGE") == 0 ? some_text(w) : NULL);
         world_run(w, scenario_between(w, 0, 4000));
     }
 }

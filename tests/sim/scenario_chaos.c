@@ -59,7 +59,7 @@ static void some_trouble(struct cast *cast, struct phone *ph)
 
 static void some_housekeeping(struct world *w)
 {
-    switch (world_random(w, 8)) {
+    switch (world_random(w, 9)) {
     case 0: server_ping_all(w); break;
     case 1: server_sweep(w); break;
     case 2: some_settings(w); break;
@@ -70,6 +70,7 @@ static void some_housekeeping(struct world *w)
         break;
     case 5: server_slow_commits(w, scenario_between(w, 0, 30), scenario_between(w, 0, 2000)); break;
     case 6: server_restart(w); break;
+    case 7: server_clock_jumps(w, (int64_t)world_random(w, 20000000) - 10000000); break;
     default: some_weather(w); break;
     }
 }

@@ -60,6 +60,8 @@ void scenario_disk(struct world *w, void *arg)
         server_slow_commits(w, scenario_between(w, 0, 50), scenario_between(w, 1, 3000));
         server_disk_faults(w, world_chance(w, 60) ? scenario_between(w, 1, 50) : 0,
                            world_chance(w, 20));
+        if (world_chance(w, 50))
+            server_disk_dies(w, scenario_between(w, 1, 40));
         for (unsigned i = 0; i < 12; i++) {
             struct phone *ph = cast.phones[world_random(w, cast.n)];
 
@@ -195,6 +197,7 @@ static void check_policy(struct cast *cast)
 
 void scenario_policy(struct world *w, void *arg)
 {
+    char large[2001] = {0};
     struct phone_manner manner = {.rings = true, .code = 200, .answer_ms = 300};
     struct oh__policy *policy = new_policy(w);
     struct cast cast;
@@ -204,6 +207,7 @@ void scenario_policy(struct world *w, void *arg)
     cast.strict = true;
     scenario_network(w);
     cast_register(&cast);
+    memset(large, 'a', sizeof large - 1);
     /* A gateway's first address refuses; one name does not exist, and one is never answered. */
     network_name(w, "gateway.example", "192.0.2.77 192.0.2.13");
     network_refuse(w, "192.0.2.77:5060");
@@ -219,7 +223,8 @@ void scenario_policy(struct world *w, void *arg)
         manner.code = world_chance(w, 70) ? 200 : 486;
         phone_manner(cast.phones[1 + world_random(w, 4)], &manner);
         phone_call(from, to, &plan);
-        phone_request(from, world_chance(w, 50) ? "PING" : "MESSAGE", to, "Hello.");
+        phone_request(from, world_chance(w, 50) ? "PING" : "MESSAGE", to,
+                      world_chance(w, 30) ? large : "Hello.");
         world_run(w, scenario_between(w, 0, 4000));
     }
     world_run(w, 100000);

@@ -306,6 +306,11 @@ void server_slow_commits(struct world *w, unsigned percent, unsigned ms)
     w->server.slow_ms = ms;
 }
 
+void server_clock_jumps(struct world *w, int64_t ms)
+{
+    w->server.jumped = ms;
+}
+
 unsigned server_journal_records(const struct world *w)
 {
     unsigned n = 0;

@@ -47,6 +47,13 @@ void server_slow_commits(struct world *w, unsigned percent, unsigned ms);
  * be allocated. */
 void server_disk_faults(struct world *w, unsigned writes, bool full);
 
+/* With options.disk: with this call of the system from now on the process might as well be dead,
+ * for nothing reaches the disk any more; until server_restart, which is what should follow. */
+void server_disk_dies(struct world *w, unsigned calls);
+
+/* Somebody sets the system's clock: what it says is off by so many ms from now on. */
+void server_clock_jumps(struct world *w, int64_t ms);
+
 /* How many records are committed so far, and how many commits there were. */
 unsigned server_journal_records(const struct world *w);
 unsigned server_journal_commits(const struct world *w);

@@ -91,6 +91,8 @@ struct world *world_new(const struct world_options *options)
 
     memset(w, 0, sizeof *w);
     w->options = *options;
+    if (!w->options.expire_at_once)
+        w->options.expire_at_once = 512;
     memcpy(seed, &options->seed, sizeof options->seed);
     oh__rng_init(&w->rng, seed);
     w->now = w->started = 1000 * WORLD_SECOND;

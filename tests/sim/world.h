@@ -60,12 +60,13 @@ struct world_options {
     unsigned shards;                 /* 1 .. 64; 4 */
     /* Per shard; 4,096 and 16,384. */
     uint32_t transactions_max, completed_max;
-    uint32_t nonces_max; /* 1,024 */
-    unsigned workers;    /* that share the shards; 1 */
-    bool journal;        /* bindings are journalled and survive server_restart */
-    bool disk;           /* likewise, by the real store in a directory of its own */
-    bool quiet;          /* no ladder: nobody will look at it */
-    unsigned verbose;    /* 1: the ladder goes to stderr as it grows; 2: whole messages too */
+    uint32_t nonces_max;     /* 1,024 */
+    unsigned workers;        /* that share the shards; 1 */
+    unsigned expire_at_once; /* timers that run in one visit to a shard; 512 */
+    bool journal;            /* bindings are journalled and survive server_restart */
+    bool disk;               /* likewise, by the real store in a directory of its own */
+    bool quiet;              /* no ladder: nobody will look at it */
+    unsigned verbose;        /* 1: the ladder goes to stderr as it grows; 2: whole messages too */
 };
 
 /*

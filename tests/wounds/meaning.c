@@ -58,7 +58,8 @@ static void into_the_store(struct world *w)
         CHECK(w, oh__store_open(&options, &s, why) == OH_OK);
         CHECK(w, oh__store_accounts_put(s, &row, 1, why) == OH_OK);
         CHECK(w, oh__store_accounts_each(s, same_account, (void *)(uintptr_t)&nasty[i]) == 7);
-        CHECK(w, oh__store_account_remove(s, OH_LIT("x' OR '1'='1"), row.domain, 0) == OH_E_ABSENT);
+        CHECK(w, oh__store_account_remove(s, OH_LIT("x' OR '1'='1"), row.domain, 0, why) ==
+                     OH_E_ABSENT);
         CHECK(w, oh__store_accounts_each(s, same_account, (void *)(uintptr_t)&nasty[i]) == 7);
         oh__store_close(s);
     }

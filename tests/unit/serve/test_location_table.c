@@ -144,6 +144,20 @@ static void records_restore_what_was(void **state)
     end(&g);
 }
 
+/* The next start takes the highest version of the journals: ours must be above one that says
+ * nothing. */
+static void unreadable_records_count_for_the_version(void **state)
+{
+    struct fixture f;
+
+    (void)state;
+    begin(&f, 100);
+    assert_int_equal(restore(&f, OH_LIT("alice@example.test"), 1000, OH_LIT("?")), OH_E_CORRUPT);
+    assert_int_equal(reg1(&f, "a", 1, "sip:alice@10.0.0.1", 60), OH_OK);
+    assert_true(oh__location_version(f.loc, OH_LIT("alice@example.test")) > 1000);
+    end(&f);
+}
+
 static void hostile_records_are_refused(void **state)
 {
     struct oh__binding b[2] = {contact("sip:alice@10.0.0.1", 60),
@@ -487,6 +501,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(cursors_see_everything_once),
         cmocka_unit_test(records_restore_what_was),
+        cmocka_unit_test(unreadable_records_count_for_the_version),
         cmocka_unit_test(hostile_records_are_refused),
         cmocka_unit_test(a_restart_brings_bindings_back),
         cmocka_unit_test(what_is_journaled),

@@ -135,6 +135,52 @@ static void numbers(void **state)
     assert_int_equal(oh_msg_number(&m, OH_HEADER_MIN_EXPIRES, &v), OH_E_ABSENT);
 }
 
+/* What one call gives of a list of addresses, in order, is what three calls give. */
+static void addresses(void **state)
+{
+    static const struct {
+        int code;
+        const char *value, *uri, *tag;
+        uint32_t at; /* of the fault */
+    } want[] = {
+        {OH_OK, "<sip:a@b;lr>", "sip:a@b;lr", "", 0},
+        {OH_OK, "\"x, y\" <sip:c>;tag=1", "sip:c", "1", 0},
+        {OH_OK, "sip:d@e;tag=2", "sip:d@e", "2",
+         0}, /* without brackets the parameter is not the URI's */
+        {OH_E_SYNTAX, NULL, NULL, NULL, 9},
+        {OH_E_DUPLICATE, NULL, NULL, NULL, 11},
+        {OH_OK, "*", "", "", 0},
+        {OH_OK, "<http://h/;p,q>", "http://h/;p,q", "", 0},
+        {OH_E_SYNTAX, NULL, NULL, NULL, 0}, /* never closed: no walk gets past it */
+        {OH_E_SYNTAX, NULL, NULL, NULL, 0},
+    };
+    struct oh_msg_address a;
+    struct oh_list it = {0};
+    struct oh_fault fault;
+    struct oh_msg m;
+
+    (void)state;
+    read_message(START "Contact: <sip:a@b;lr> ,, \"x, y\" <sip:c>;tag=1,sip:d@e;tag=2\r\n"
+                       "m: ,\r\nm: x <sip:a@>, <sip:g>;a;a,*\r\n"
+                       "m: <http://h/;p,q>, <sip:h\r\n\r\n",
+                 &m);
+    for (size_t i = 0; i < COUNT(want); i++) {
+        assert_int_equal(oh_msg_address_next(&m, OH_HEADER_CONTACT, &it, &a, &fault), want[i].code);
+        if (want[i].code != OH_OK) {
+            assert_int_equal(fault.code, want[i].code);
+            assert_int_equal(fault.at, want[i].at);
+            assert_non_null(fault.why);
+            continue;
+        }
+        assert_text(a.value, want[i].value);
+        assert_text(a.address.uri, want[i].uri);
+        assert_text(a.uri.text, want[i].uri);
+        assert_text(a.tag, want[i].tag);
+    }
+    it = (struct oh_list){0};
+    assert_int_equal(oh_msg_address_next(&m, OH_HEADER_ROUTE, &it, &a, NULL), OH_E_ABSENT);
+}
+
 /* SYN-007: unknown headers can be found by name, each row in turn. */
 static void others(void **state)
 {
@@ -157,7 +203,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lists),   cmocka_unit_test(commas), cmocka_unit_test(tokens),
-        cmocka_unit_test(numbers), cmocka_unit_test(others),
+        cmocka_unit_test(numbers), cmocka_unit_test(others), cmocka_unit_test(addresses),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
