@@ -199,7 +199,8 @@ static void lengths_that_lie(struct world *w)
 /* ---- what is missing ---- */
 
 static const char *const whole[] = {
-    "REGISTER sip:example.test SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.66:5060;branch=z9hG4bKm;rport\r\n"
+    "REGISTER sip:example.test SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.66:5060;branch=z9hG4bKm;"
+    "rport\r\n"
     "Max-Forwards: 70\r\nFrom: \"M\" <sip:m@example.test>;tag=1\r\nTo: <sip:m@example.test>\r\n"
     "Call-ID: missing\r\nCSeq: 1 REGISTER\r\nContact: <sip:m@192.0.2.66>;expires=60;q=0.5\r\n"
     "Authorization: Digest username=\"m\", realm=\"example.test\", nonce=\"0\", uri=\"sip:x\", "
@@ -210,9 +211,9 @@ static const char *const whole[] = {
     "Max-Forwards: 70\r\nRoute: <sip:192.0.2.1;lr>\r\nFrom: <sip:m@example.test>;tag=1\r\n"
     "To: <sip:bob@example.test>;tag=2\r\nCall-ID: missing\r\nCSeq: 1 INVITE\r\n"
     "Contact: <sip:m@192.0.2.66>\r\nRequire: path\r\nProxy-Require: x\r\nExpires: 10\r\n"
-    "Proxy-Authorization: Digest username=\"m\", realm=\"example.test\", nonce=\"0\", uri=\"sip:x\", "
-    "response=\"00000000000000000000000000000000\"\r\nContent-Type: application/sdp\r\n"
-    "Content-Length: 4\r\n\r\nv=0\n",
+    "Proxy-Authorization: Digest username=\"m\", realm=\"example.test\", nonce=\"0\", "
+    "uri=\"sip:x\", response=\"00000000000000000000000000000000\"\r\n"
+    "Content-Type: application/sdp\r\nContent-Length: 4\r\n\r\nv=0\n",
     "PUBLISH sip:bob@example.test SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.66;branch=z9hG4bKp\r\n"
     "Max-Forwards: 70\r\nFrom: <sip:m@example.test>;tag=1\r\nTo: <sip:bob@example.test>\r\n"
     "Call-ID: missing\r\nCSeq: 1 PUBLISH\r\nEvent: presence\r\nExpires: 60\r\n"
@@ -220,7 +221,8 @@ static const char *const whole[] = {
     "SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bKours,"
     " SIP/2.0/UDP 192.0.2.10;branch=z9hG4bKa\r\nFrom: <sip:a@example.test>;tag=1\r\n"
     "To: <sip:bob@example.test>;tag=2\r\nCall-ID: missing\r\nCSeq: 1 INVITE\r\n"
-    "Contact: <sip:bob@192.0.2.66>\r\nRecord-Route: <sip:192.0.2.1;lr>\r\nContent-Length: 0\r\n\r\n",
+    "Contact: <sip:bob@192.0.2.66>\r\nRecord-Route: <sip:192.0.2.1;lr>\r\n"
+    "Content-Length: 0\r\n\r\n",
 };
 
 /* Cuts out [from, to) and attacks with the rest. */
