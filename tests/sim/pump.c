@@ -90,6 +90,8 @@ static void leave(struct world *w, struct worker *k, unsigned shard)
     while (oh__serve_take(serve, &out)) {
         switch (out.kind) {
         case OH__SERVE_SEND:
+            if (w->lie && w->lie(w, &out))
+                break;
             invariants_taken(w->invariants, &out.flow, out.bytes);
             if (out.durable && k->env.journal && oh__journal_pending(k->env.journal))
                 hold(k, &out);
