@@ -247,9 +247,10 @@ static void print_head(const struct oh__load_report *r, FILE *to)
                 c->ramp_steps);
     else
         fprintf(to, "%s", rate_text(c->rate, from));
-    fprintf(to, ", %.1f s, %u user%s, %u thread%s, %u port%s each\n\n", r->seconds,
-            r->run->users->n, r->run->users->n == 1 ? "" : "s", r->run->workers_n,
-            r->run->workers_n == 1 ? "" : "s", c->ports, c->ports == 1 ? "" : "s");
+    fprintf(to, ", %.1f s, %u user%s, %u thread%s, %u %s%s each\n\n", r->seconds, r->run->users->n,
+            r->run->users->n == 1 ? "" : "s", r->run->workers_n, r->run->workers_n == 1 ? "" : "s",
+            c->ports, c->transport == OH_TRANSPORT_UDP ? "port" : "connection",
+            c->ports == 1 ? "" : "s");
 }
 
 static void print_failure(FILE *to, const char *what, uint64_t n)
