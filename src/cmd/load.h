@@ -436,6 +436,7 @@ struct oh__load_op {
     uint64_t interval;           /* ns; Timers A and E of RFC 3261 17.1 */
     uint64_t setup;              /* ns from due to the answer of the call */
     uint32_t gen;                /* tells this use of the slot from the one before */
+    char id[OH__LOAD_ID];        /* run, slot and generation, as in branches, tags and Call-IDs */
     uint32_t user, peer;         /* who calls, and who is called */
     uint32_t cseq, invite_cseq;
     uint16_t step;
@@ -454,7 +455,6 @@ struct oh__load_op {
     struct oh_addr next_hop; /* of requests within the dialog */
     struct oh__load_part auth, invite_auth, uri, routes, to;
     uint16_t room_n; /* what is to stay; the credentials of the current request stand behind it */
-    char id[OH__LOAD_ID]; /* run, slot and generation, as it stands in branches, tags, Call-IDs */
     char room[OH__LOAD_ROOM];
 };
 
@@ -505,7 +505,7 @@ struct oh__load_worker {
     uint32_t user_from, user_n;      /* the users of this worker */
     uint32_t user_next;              /* counts on; modulo user_n it is the next one */
     struct oh__load_op *ops;         /* slots; made when first used */
-    struct oh__load_answer *answers; /* one for each slot */
+    struct oh__load_answer *answers; /* of calls: one for each slot */
     uint32_t slots, slots_used;      /* of these, how many were ever used */
     uint32_t *idle, idle_n;          /* slots to use again, the latest last */
     uint32_t in_flight, window;      /* window: how many this worker may have in a closed loop */

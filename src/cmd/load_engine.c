@@ -74,6 +74,7 @@ static int open_sockets(struct oh__load_worker *w, char *why, size_t cap)
 /* Everything that a worker will need, so that nothing is taken from the heap while it runs. */
 static int make_tables(struct oh__load_worker *w)
 {
+    bool calls = w->run->config->kind == OH__LOAD_CALL;
     const struct oh_alloc *a = oh_alloc_default();
 
     w->slots = slots_for(w->run, w->index);
@@ -81,11 +82,13 @@ static int make_tables(struct oh__load_worker *w)
     w->ops = oh_alloc(a, w->slots * sizeof *w->ops);
     w->idle = oh_alloc(a, w->slots * sizeof *w->idle);
     w->stats = oh_alloc_zero(a, w->run->stats_n + 2, sizeof *w->stats);
-    w->answers = oh_alloc(a, w->slots * sizeof *w->answers);
+    if (calls)
+        w->answers = oh_alloc(a, w->slots * sizeof *w->answers);
     w->wheel = oh__wheel_new(a, oh__clock_now());
     w->hasher = oh__hasher_new();
-    return w->ops && w->idle && w->stats && w->answers && w->wheel && w->hasher ? OH_OK
-                                                                                : OH_E_NOMEM;
+    return w->ops && w->idle && w->stats && (w->answers || !calls) && w->wheel && w->hasher
+               ? OH_OK
+               : OH_E_NOMEM;
 }
 
 /* What is random in this run. */
@@ -198,7 +201,7 @@ static struct oh__load_op *take_slot(struct oh__load_worker *w)
     } else {
         return NULL;
     }
-    memset(op, 0, offsetof(struct oh__load_op, id));
+    memset(op, 0, offsetof(struct oh__load_op, room));
     op->gen = gen + 1;
     name_op(w, op);
     op->alarm.kind = OH__ALARM_OP;

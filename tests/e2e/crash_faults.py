@@ -257,14 +257,14 @@ class Rig:
         return os.path.join(self.state, *below)
 
     def journals(self):
-        """Segments with records, the one with most first. Others are empty or torn to begin
-        with."""
+        """Segments with records, the one with most first."""
         found = []
         for name in os.listdir(self.file("bindings")):
             if re.match(r"\d+-\d+\.log$", name):
                 with open(self.file("bindings", name), "rb") as f:
                     data = f.read()
-                found.append((len(data.rstrip(b"\0")), self.file("bindings", name)))
+                if data[64:96].strip(b"\0"):
+                    found.append((len(data.rstrip(b"\0")), self.file("bindings", name)))
         return [path for _, path in sorted(found, reverse=True)]
 
     def until_snapshot(self):
@@ -298,8 +298,9 @@ def failing_disk(rig, errno):
     """Refuses registrations with 500, tells it once, serves calls, and recovers by itself."""
     rig.begin()
     rig.ringing_phone()
+    rig.knobs(write=errno)  # first, so that what is told first is always the same
+    codes = [rig.register()]
     rig.disk(errno)
-    codes = []
 
     def refused():
         codes.append(rig.register())
@@ -518,11 +519,18 @@ def journals_cut_to_nothing(rig):
 
 def journals_swapped(rig):
     """Names say nothing about the order of records: versions do."""
-    rig.begin(300)
-    rig.kill()
-    paths = rig.journals()
-    if len(paths) < 2:
-        raise Wrong("there is only one journal")
+    rig.begin(4)
+    paths = []
+    for _ in range(20):     # a compaction may come just before the kill
+        if rig.process.poll() is not None:
+            rig.start()
+        until(10, lambda: rig.register() == 200 and len(rig.journals()) > 1)
+        rig.kill()
+        paths = rig.journals()
+        if len(paths) > 1:
+            break
+    else:
+        raise Wrong("there is never more than one journal")
     os.rename(paths[0], paths[0] + ".x")
     os.rename(paths[1], paths[0])
     os.rename(paths[0] + ".x", paths[1])
