@@ -89,8 +89,9 @@ int oh_endpoint_input(struct oh_endpoint *ep, uint64_t now, const struct oh_flow
                       struct oh_span bytes);
 
 /*
- * As oh_endpoint_input for a message that the caller has parsed (to find its shard): parsed and
- * fault are oh_msg_parse's.
+ * As oh_endpoint_input for a message that the caller has parsed, and perhaps checked, to find its
+ * shard: parsed and fault are oh_msg_parse's, or, when that found none, oh_msg_check's (with
+ * OH_E_SYNTAX for a header that is absent).
  */
 int oh_endpoint_input_msg(struct oh_endpoint *ep, uint64_t now, const struct oh_flow *flow,
                           struct oh_msg *msg, int parsed, const struct oh_fault *fault);
@@ -234,7 +235,11 @@ struct oh_client_request {
     /* flow.id 0 with a reliable transport: open or reuse a connection to flow.peer */
     struct oh_flow flow;
     struct oh_span bytes; /* the complete request with our Via on top; copied */
-    uint64_t user, link;  /* come back in events */
+    /* What that Via has as sent-by (port 0: none); the caller vouches for it and for the branch. An
+     * empty host: both are read from bytes and checked, which costs as much as sending. */
+    struct oh_span sent_by_host;
+    uint16_t sent_by_port;
+    uint64_t user, link; /* come back in events */
 };
 
 /*
@@ -258,6 +263,10 @@ void oh_client_drop(struct oh_endpoint *ep, uint64_t client);
  * INVITE (RFC 3261 9.1), or OH_E_NOMEM.
  */
 int oh_client_cancel(struct oh_endpoint *ep, uint64_t now, uint64_t client, struct oh_span headers);
+
+/* The shard that a branch names, if it could be one of ours, else -1. Nothing is checked: for
+ * choosing whose lock to take. */
+int oh_branch_hint(struct oh_span branch);
 
 /* The shard of a branch of ours (keyed check), or -1 for a foreign one. */
 int oh_branch_shard(const uint8_t secret[16], struct oh_span branch);

@@ -2,8 +2,7 @@
 
 static const char DIGITS[] = "abcdefghijklmnopqrstuvwxyz234567";
 
-/* The value of a digit, plus one; 0 for everything else. Every response is found by its branch, and
- * so by some fifty look-ups in here. */
+/* The value of a digit, plus one; 0 for everything else. */
 #define LETTER(c, v) [c] = (v) + 1, [(c)-32] = (v) + 1
 static const uint8_t VALUES[256] = {
     LETTER('a', 0),  LETTER('b', 1),  LETTER('c', 2),  LETTER('d', 3),  LETTER('e', 4),
@@ -14,13 +13,20 @@ static const uint8_t VALUES[256] = {
     LETTER('z', 25), ['2'] = 27,      ['3'] = 28,      ['4'] = 29,      ['5'] = 30,
     ['6'] = 31,      ['7'] = 32};
 
+/* Whole groups first, five bytes as eight digits, then what is left of one. */
 size_t oh__base32_put(char *out, const uint8_t *bytes, size_t n)
 {
-    uint32_t bits = 0;
+    uint64_t bits = 0;
     unsigned have = 0;
-    size_t len = 0;
+    size_t len = 0, i = 0;
 
-    for (size_t i = 0; i < n; i++) {
+    for (; n - i >= 5; i += 5) {
+        bits = (uint64_t)bytes[i] << 32 | (uint64_t)bytes[i + 1] << 24 |
+               (uint64_t)bytes[i + 2] << 16 | (uint64_t)bytes[i + 3] << 8 | bytes[i + 4];
+        for (unsigned d = 0; d < 8; d++)
+            out[len++] = DIGITS[bits >> (35 - 5 * d) & 31];
+    }
+    for (; i < n; i++) {
         bits = bits << 8 | bytes[i];
         for (have += 8; have >= 5; have -= 5)
             out[len++] = DIGITS[bits >> (have - 5) & 31];
@@ -30,21 +36,37 @@ size_t oh__base32_put(char *out, const uint8_t *bytes, size_t n)
     return len;
 }
 
+/* The value of a digit; above 31 for everything else. */
+static inline uint8_t value_of(char c)
+{
+    return (uint8_t)(VALUES[(unsigned char)c] - 1);
+}
+
 size_t oh__base32_get(struct oh_span text, uint8_t *out, size_t cap)
 {
-    size_t n = text.n * 5 / 8, len = 0;
-    uint32_t bits = 0;
+    size_t n = text.n * 5 / 8, len = 0, i = 0;
+    uint64_t bits = 0;
     unsigned have = 0;
+    uint8_t all = 0; /* the bits of all values: one look at the end tells whether one was bad */
 
     /* A digit too many would be a second form of the same bytes. */
     if (n > cap || OH__BASE32_SIZE(n) != text.n)
         return 0;
-    for (size_t i = 0; i < text.n; i++) {
-        unsigned v = VALUES[(unsigned char)text.p[i]];
+    for (; text.n - i >= 8; i += 8) {
+        for (unsigned d = 0; d < 8; d++) {
+            uint8_t v = value_of(text.p[i + d]);
 
-        if (!v)
-            return 0;
-        bits = bits << 5 | (v - 1);
+            all |= v;
+            bits = bits << 5 | v;
+        }
+        for (unsigned byte = 0; byte < 5; byte++)
+            out[len++] = (uint8_t)(bits >> (32 - 8 * byte));
+    }
+    for (; i < text.n; i++) {
+        uint8_t v = value_of(text.p[i]);
+
+        all |= v;
+        bits = bits << 5 | v;
         have += 5;
         if (have < 8)
             continue;
@@ -52,5 +74,5 @@ size_t oh__base32_get(struct oh_span text, uint8_t *out, size_t cap)
         out[len++] = (uint8_t)(bits >> have);
     }
     /* And so would be bits behind the last byte. */
-    return bits & ((1u << have) - 1) ? 0 : len;
+    return all > 31 || (bits & ((1u << have) - 1)) ? 0 : len;
 }

@@ -1,6 +1,7 @@
 /*
- * The one trace point. Free (a NULL test) when nobody listens; otherwise the
- * sink sees every message, state change and decision in order.
+ * The one trace point. Free (a test of one word) when nobody listens; otherwise
+ * the sink sees the messages, state changes and decisions that it asked for, in
+ * order.
  */
 #ifndef OH_BASE_TRACE_H
 #define OH_BASE_TRACE_H
@@ -30,14 +31,21 @@ struct oh__trace_event {
 
 struct oh__trace {
     void *ctx;
+    unsigned kinds; /* which events the sink is for: a bit 1 << kind each */
     void (*sink)(void *ctx, const struct oh__trace_event
                                 *ev); /* everything ev points to is valid during the call only */
 };
 
-/* Hands the event to the sink, if there is one. */
+/* True when somebody listens to events of this kind; else nobody needs to put one together. */
+static inline bool oh__trace_wants(const struct oh__trace *t, enum oh__trace_kind kind)
+{
+    return t && t->kinds >> kind & 1;
+}
+
+/* Hands the event to the sink, if it is for events of its kind. */
 static inline void oh__trace_emit(const struct oh__trace *t, const struct oh__trace_event *ev)
 {
-    if (t && t->sink)
+    if (oh__trace_wants(t, ev->kind))
         t->sink(t->ctx, ev);
 }
 

@@ -20,6 +20,7 @@
  *   load_hist.c     latencies
  *   load_engine.c   the worker: slots, timers, its loop
  *   load_ops.c      the client side of every operation
+ *   load_way.c      datagrams, or connections
  *   load_dialog.c   route sets
  *   load_auth.c     digest
  *   load_callee.c   the phone that is called
@@ -89,6 +90,7 @@ struct oh__load_config {
     enum oh__load_kind kind;
     char host[OH__LOAD_HOST_MAX]; /* name, or address literal without brackets */
     uint16_t port;
+    uint8_t transport;              /* OH_TRANSPORT_UDP or OH_TRANSPORT_TCP */
     char domain[OH__LOAD_HOST_MAX]; /* behind the "@" of our users */
     double rate;                    /* operations per second; 0 = closed loop */
     double ramp_to;                 /* last rate of a ramp that begins with `rate`; 0 = none */
@@ -105,7 +107,7 @@ struct oh__load_config {
     uint32_t users;
     uint32_t slots;   /* operations in flight at most, of all workers; 0 = by rate and hold */
     uint32_t expires; /* seconds that REGISTER asks for */
-    unsigned threads, ports; /* ports: source ports of each thread */
+    unsigned threads, ports; /* ports: source ports, or connections, of each thread */
     char user_format[OH__LOAD_FORMAT_MAX];
     char password_format[OH__LOAD_PASSWORD_MAX]; /* "" = none; without a place for the number it is
                                                     everybody's password */
@@ -123,12 +125,19 @@ bool oh__load_time_read(const char *text, uint64_t unit, uint64_t *out);
 /* Reads "500", "500/s", "0.5": more than 0 and at most 1,000,000. */
 bool oh__load_rate_read(const char *text, double *out);
 
+/* What a target says. */
+struct oh__load_where {
+    char host[OH__LOAD_HOST_MAX]; /* without brackets */
+    uint16_t port;                /* 5060 when absent */
+    bool with_port;               /* it was there */
+    uint8_t transport;            /* OTHER when it does not say */
+};
+
 /*
- * Cuts "[sip:|udp:]host[:port]" into host (without brackets) and port (5060 when absent); with_port
- * tells whether it was there. NULL, or a static phrase that says what is wrong.
+ * Reads "[sip:|udp:|tcp:]host[:port][;transport=udp|tcp]". NULL, or a static phrase that says what
+ * is wrong.
  */
-const char *oh__load_target_read(const char *text, char host[OH__LOAD_HOST_MAX], uint16_t *port,
-                                 bool *with_port);
+const char *oh__load_target_read(const char *text, struct oh__load_where *out);
 
 /* True for addresses that load may go to without a question: loopback, private and link-local. */
 bool oh__load_addr_is_near(const struct oh_addr *a);
@@ -215,21 +224,23 @@ bool oh__load_search_next(struct oh__load_search *s, unsigned held, struct oh__l
 /* ---- templates, load_text.c ---- */
 
 /* The places of a template, {name} in its text, and what is put there. */
-#define OH__LOAD_HOLES(X)                   \
-    X(uri, "the Request-URI")               \
-    X(id, "the operation")                  \
-    X(txn, "the transaction in it")         \
-    X(self, "our address and port")         \
-    X(ip, "our address as a host")          \
-    X(user, "who asks, as a URI")           \
-    X(name, "the same, only the name")      \
-    X(peer, "who is asked, as a URI")       \
-    X(cseq, "the number of CSeq")           \
-    X(auth, "rows with credentials")        \
-    X(routes, "rows with routes")           \
-    X(to, "the value of To, with its tag")  \
-    X(expires, "seconds of a registration") \
-    X(sdp, "a session description")         \
+#define OH__LOAD_HOLES(X)                                   \
+    X(uri, "the Request-URI")                               \
+    X(id, "the operation")                                  \
+    X(txn, "the transaction in it")                         \
+    X(proto, "the transport, as Via has it")                \
+    X(self, "our address and port")                         \
+    X(contact, "the same, with a transport other than UDP") \
+    X(ip, "our address as a host")                          \
+    X(user, "who asks, as a URI")                           \
+    X(name, "the same, only the name")                      \
+    X(peer, "who is asked, as a URI")                       \
+    X(cseq, "the number of CSeq")                           \
+    X(auth, "rows with credentials")                        \
+    X(routes, "rows with routes")                           \
+    X(to, "the value of To, with its tag")                  \
+    X(expires, "seconds of a registration")                 \
+    X(sdp, "a session description")                         \
     X(sdp_n, "its length")
 
 enum oh__load_hole {
@@ -425,24 +436,25 @@ struct oh__load_op {
     uint64_t interval;           /* ns; Timers A and E of RFC 3261 17.1 */
     uint64_t setup;              /* ns from due to the answer of the call */
     uint32_t gen;                /* tells this use of the slot from the one before */
+    char id[OH__LOAD_ID];        /* run, slot and generation, as in branches, tags and Call-IDs */
     uint32_t user, peer;         /* who calls, and who is called */
     uint32_t cseq, invite_cseq;
     uint16_t step;
     uint8_t state;  /* enum oh__load_state */
     uint8_t method; /* enum oh_method of the current request */
     uint8_t txn, invite_txn;
-    uint8_t port;            /* source port: listener */
-    uint8_t tries;           /* challenges that were answered */
-    bool provisional;        /* the current request has had a 1xx */
-    bool in_dialog;          /* the INVITE has had its 2xx */
-    bool answered;           /* the callee has sent its 2xx */
-    bool unconfirmed;        /* and repeats it, because its ACK has not come */
-    bool leaving;            /* REGISTER that takes the binding away */
-    bool late;               /* has been counted as such */
+    uint8_t port;     /* source port: listener */
+    uint8_t tries;    /* challenges that were answered */
+    bool provisional; /* the current request has had a 1xx */
+    bool in_dialog;   /* the INVITE has had its 2xx */
+    bool answered;    /* the callee has sent its 2xx */
+    bool unconfirmed; /* and repeats it, because its ACK has not come */
+    bool leaving;     /* REGISTER that takes the binding away */
+    bool late;        /* has been counted as such */
+    bool unsent;      /* there was no way for the current request: failed when its timer ends */
     struct oh_addr next_hop; /* of requests within the dialog */
     struct oh__load_part auth, invite_auth, uri, routes, to;
     uint16_t room_n; /* what is to stay; the credentials of the current request stand behind it */
-    char id[OH__LOAD_ID]; /* run, slot and generation, as it stands in branches, tags, Call-IDs */
     char room[OH__LOAD_ROOM];
 };
 
@@ -493,7 +505,7 @@ struct oh__load_worker {
     uint32_t user_from, user_n;      /* the users of this worker */
     uint32_t user_next;              /* counts on; modulo user_n it is the next one */
     struct oh__load_op *ops;         /* slots; made when first used */
-    struct oh__load_answer *answers; /* one for each slot */
+    struct oh__load_answer *answers; /* of calls: one for each slot */
     uint32_t slots, slots_used;      /* of these, how many were ever used */
     uint32_t *idle, idle_n;          /* slots to use again, the latest last */
     uint32_t in_flight, window;      /* window: how many this worker may have in a closed loop */
@@ -511,9 +523,12 @@ struct oh__load_worker {
     uint64_t kernel_drops;
     char ip[OH_ADDR_TEXT_MAX]; /* ours, as a SIP host */
     struct {
-        char self[OH_ADDR_TEXT_MAX];     /* ip and port */
-        char via[OH_ADDR_TEXT_MAX + 32]; /* what our Via is in front of an id */
-        struct oh_span self_text, via_text;
+        char self[OH_ADDR_TEXT_MAX];         /* ip and port */
+        char contact[OH_ADDR_TEXT_MAX + 16]; /* with ";transport=tcp" */
+        char via[OH_ADDR_TEXT_MAX + 32];     /* what our Via is in front of an id */
+        struct oh_span self_text, via_text, contact_text;
+        uint64_t stream;   /* id of the connection to the server; 0 = to be opened */
+        uint64_t next_try; /* ns; not before, when it was refused */
     } ports[OH__NET_LISTENERS_MAX];
     uint32_t port_run;                    /* users in turn that have the same port */
     struct oh_span fixed[OH__HOLE_COUNT]; /* what is the same in all messages */
@@ -557,6 +572,19 @@ static inline void oh__load_live_add(atomic_uint_fast64_t *c, uint64_t n)
     atomic_store_explicit(c, atomic_load_explicit(c, memory_order_relaxed) + n,
                           memory_order_relaxed);
 }
+
+/* ---- the way to the server, load_way.c ---- */
+
+/*
+ * The flow of a request from one of our ports to a hop: a datagram, or the port's own connection
+ * when the hop is the server, which is opened when there is none. False when it cannot be had
+ * now.
+ */
+bool oh__load_way(struct oh__load_worker *w, unsigned port, const struct oh_addr *hop,
+                  struct oh_flow *out);
+
+/* A connection has ended or could not be opened. What waits for answers on it has failed. */
+void oh__load_way_lost(struct oh__load_worker *w, const struct oh_flow *flow);
 
 /* Sets when an operation's timer is due. */
 static inline void oh__load_op_timer(struct oh__load_worker *w, struct oh__load_op *op, uint64_t at)

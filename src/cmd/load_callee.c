@@ -25,11 +25,12 @@ void oh__load_answer_drop(struct oh__load_worker *w, struct oh__load_op *op)
 static void keep_answer(struct oh__load_worker *w, struct oh__load_op *op,
                         const struct oh_flow *flow, struct oh_span bytes, uint64_t now)
 {
-    struct oh__load_answer *a = &w->answers[oh__load_slot(w, op)];
+    struct oh__load_answer *a;
 
     op->answered = true;
-    if (bytes.n > sizeof a->bytes)
+    if (!w->answers || bytes.n > sizeof a->bytes)
         return;
+    a = &w->answers[oh__load_slot(w, op)];
     op->unconfirmed = true;
     a->alarm = (struct oh__load_alarm){.kind = OH__ALARM_ANSWER};
     a->op = op;
@@ -106,7 +107,7 @@ static void on_invite(struct oh__load_worker *w, struct oh__load_op *op, const s
         return;
     oh_buf_init(&b, room, sizeof room);
     oh_buf_lit(&b, "Contact: <sip:callee@");
-    oh_buf_span(&b, w->ports[flow->listener].self_text);
+    oh_buf_span(&b, w->ports[flow->listener].contact_text);
     oh_buf_lit(&b, ">\r\n");
     contact = b.n;
     oh_buf_lit(&b, NOBODY);

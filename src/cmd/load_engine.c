@@ -57,7 +57,8 @@ static int open_sockets(struct oh__load_worker *w, char *why, size_t cap)
     int rc;
 
     for (; o.listeners_n < w->run->config->ports; o.listeners_n++)
-        o.listeners[o.listeners_n] = (struct oh__listener){OH_TRANSPORT_UDP, w->run->local};
+        o.listeners[o.listeners_n] = (struct oh__listener){w->run->config->transport,
+                                                           w->run->local};
     rc = oh__net_open(&o, &w->shared, why, cap);
     if (rc == OH_OK)
         rc = oh__net_new(w->shared, 0, &w->net);
@@ -73,6 +74,7 @@ static int open_sockets(struct oh__load_worker *w, char *why, size_t cap)
 /* Everything that a worker will need, so that nothing is taken from the heap while it runs. */
 static int make_tables(struct oh__load_worker *w)
 {
+    bool calls = w->run->config->kind == OH__LOAD_CALL;
     const struct oh_alloc *a = oh_alloc_default();
 
     w->slots = slots_for(w->run, w->index);
@@ -80,11 +82,13 @@ static int make_tables(struct oh__load_worker *w)
     w->ops = oh_alloc(a, w->slots * sizeof *w->ops);
     w->idle = oh_alloc(a, w->slots * sizeof *w->idle);
     w->stats = oh_alloc_zero(a, w->run->stats_n + 2, sizeof *w->stats);
-    w->answers = oh_alloc(a, w->slots * sizeof *w->answers);
+    if (calls)
+        w->answers = oh_alloc(a, w->slots * sizeof *w->answers);
     w->wheel = oh__wheel_new(a, oh__clock_now());
     w->hasher = oh__hasher_new();
-    return w->ops && w->idle && w->stats && w->answers && w->wheel && w->hasher ? OH_OK
-                                                                                : OH_E_NOMEM;
+    return w->ops && w->idle && w->stats && (w->answers || !calls) && w->wheel && w->hasher
+               ? OH_OK
+               : OH_E_NOMEM;
 }
 
 /* What is random in this run. */
@@ -197,7 +201,7 @@ static struct oh__load_op *take_slot(struct oh__load_worker *w)
     } else {
         return NULL;
     }
-    memset(op, 0, offsetof(struct oh__load_op, id));
+    memset(op, 0, offsetof(struct oh__load_op, room));
     op->gen = gen + 1;
     name_op(w, op);
     op->alarm.kind = OH__ALARM_OP;
@@ -493,7 +497,7 @@ const struct oh_msg *oh__load_whole(struct oh__load_worker *w, const struct oh__
  * Strangers may send as well: whatever is no SIP is counted, and nothing else is done about it.
  * A server that answers thousands of times the same way is looked at closely now and then.
  */
-static void on_datagram(struct oh__load_worker *w, const struct oh__net_input *in, uint64_t now)
+static void on_message(struct oh__load_worker *w, const struct oh__net_input *in, uint64_t now)
 {
     struct oh__load_view *v = &w->view;
     int rc = oh__load_view_read(in->bytes, v);
@@ -548,10 +552,15 @@ static void take_inputs(struct oh__load_worker *w)
     for (unsigned i = 0; oh__net_take(w->net, &in); i++) {
         if (i % CLOCK_EVERY == 0)
             now = oh__clock_now();
-        if (in.kind == OH__NET_DATAGRAM)
-            on_datagram(w, &in, now);
-        else if (in.kind == OH__NET_FAILED)
-            on_undelivered(w, in.ticket);
+        switch (in.kind) {
+        case OH__NET_DATAGRAM:
+        case OH__NET_MESSAGE: on_message(w, &in, now); break;
+        case OH__NET_FAILED: on_undelivered(w, in.ticket); break;
+        case OH__NET_CLOSED: break;
+        default: continue;
+        }
+        if (in.kind == OH__NET_FAILED || in.kind == OH__NET_CLOSED)
+            oh__load_way_lost(w, &in.flow);
     }
 }
 

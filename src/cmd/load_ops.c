@@ -21,25 +21,26 @@
 #define TXN_DIGITS 2
 #define CSEQ_MAX   12
 
-#define COOKIE "z9hG4bK"
-#define VIA    "Via: SIP/2.0/UDP {self};branch=" COOKIE "{id}{txn};rport\r\nMax-Forwards: 70\r\n"
-#define AGENT  "User-Agent: offhook-load/" OH_VERSION_TEXT "\r\n"
-#define NOBODY "Content-Length: 0\r\n\r\n"
-#define CALL   "Call-ID: {id}@{ip}\r\nCSeq: {cseq} "
-#define FROM   "From: <{user}>;tag={id}\r\n"
+#define COOKIE   "z9hG4bK"
+#define VIA      "Via: SIP/2.0/{proto} {self};branch=" COOKIE "{id}{txn};rport\r\n" FORWARDS
+#define FORWARDS "Max-Forwards: 70\r\n"
+#define AGENT    "User-Agent: offhook-load/" OH_VERSION_TEXT "\r\n"
+#define NOBODY   "Content-Length: 0\r\n\r\n"
+#define CALL     "Call-ID: {id}@{ip}\r\nCSeq: {cseq} "
+#define FROM     "From: <{user}>;tag={id}\r\n"
 
 static const char *const TEXTS[OH__REQUEST_COUNT] = {
     [OH__REQUEST_OPTIONS] = "OPTIONS {uri} SIP/2.0\r\n" VIA FROM "To: <{uri}>\r\n" CALL
-                            "OPTIONS\r\nContact: <sip:{name}@{self}>\r\n"
+                            "OPTIONS\r\nContact: <sip:{name}@{contact}>\r\n"
                             "Accept: application/sdp\r\n{auth}" AGENT NOBODY,
     [OH__REQUEST_REGISTER] = "REGISTER {uri} SIP/2.0\r\n" VIA FROM "To: <{user}>\r\n" CALL
-                             "REGISTER\r\nContact: <sip:{name}@{self}>\r\n"
+                             "REGISTER\r\nContact: <sip:{name}@{contact}>\r\n"
                              "Expires: {expires}\r\n{auth}" AGENT NOBODY,
     [OH__REQUEST_MESSAGE] = "MESSAGE {uri} SIP/2.0\r\n" VIA FROM "To: <{peer}>\r\n" CALL
                             "MESSAGE\r\n{auth}" AGENT "Content-Type: text/plain\r\n"
                             "Content-Length: 17\r\n\r\nhello from a test",
     [OH__REQUEST_INVITE] = "INVITE {uri} SIP/2.0\r\n" VIA FROM "To: <{peer}>\r\n" CALL
-                           "INVITE\r\nContact: <sip:{name}@{self}>\r\n"
+                           "INVITE\r\nContact: <sip:{name}@{contact}>\r\n"
                            "Allow: INVITE, ACK, BYE, CANCEL, OPTIONS\r\n{auth}" AGENT
                            "Content-Type: application/sdp\r\n"
                            "Content-Length: {sdp_n}\r\n\r\n{sdp}",
@@ -66,18 +67,28 @@ int oh__load_ops_init(struct oh__load_worker *w)
     snprintf(w->sdp_n, sizeof w->sdp_n, "%d", n % 1000);
     snprintf(w->expires, sizeof w->expires, "%u", c->expires);
     snprintf(w->server_uri, sizeof w->server_uri, "sip:%s", c->domain);
+    w->fixed[OH__HOLE_proto] = oh_transport_text(c->transport);
     w->fixed[OH__HOLE_ip] = oh_span_str(w->ip);
     w->fixed[OH__HOLE_expires] = oh_span_str(w->expires);
     w->fixed[OH__HOLE_sdp] = oh_span_str(w->sdp);
     w->fixed[OH__HOLE_sdp_n] = oh_span_str(w->sdp_n);
     for (unsigned i = 0; i < c->ports; i++) {
-        struct oh_buf via;
+        struct oh_buf via, contact;
 
         oh_buf_init(&via, w->ports[i].via, sizeof w->ports[i].via);
-        oh_buf_lit(&via, "SIP/2.0/UDP ");
+        oh_buf_lit(&via, "SIP/2.0/");
+        oh_buf_span(&via, oh_transport_text(c->transport));
+        oh_buf_char(&via, ' ');
         oh_buf_span(&via, w->ports[i].self_text);
         oh_buf_lit(&via, ";branch=" COOKIE);
         w->ports[i].via_text = oh_buf_view(&via);
+        oh_buf_init(&contact, w->ports[i].contact, sizeof w->ports[i].contact);
+        oh_buf_span(&contact, w->ports[i].self_text);
+        if (c->transport != OH_TRANSPORT_UDP) {
+            oh_buf_lit(&contact, ";transport=");
+            oh_buf_span(&contact, oh_transport_param(c->transport));
+        }
+        w->ports[i].contact_text = oh_buf_view(&contact);
     }
     for (unsigned i = 0; rc == OH_OK && i < OH__REQUEST_COUNT; i++)
         rc = oh__load_template_compile(oh_span_str(TEXTS[i]), &w->templates[i]);
@@ -132,8 +143,8 @@ static struct oh_span uri_of(const struct oh__load_worker *w, const struct oh__l
 }
 
 /* Sends a request of an operation; it has a ticket when a failure to deliver it ends the operation.
- */
-static void send(struct oh__load_worker *w, struct oh__load_op *op, enum oh__load_request request)
+ * False when there is no way to go now. */
+static bool send(struct oh__load_worker *w, struct oh__load_op *op, enum oh__load_request request)
 {
     const struct oh__load_user *user = &w->run->users->list[op->user];
     bool of_invite = request == OH__REQUEST_ACK || request == OH__REQUEST_CANCEL;
@@ -141,8 +152,11 @@ static void send(struct oh__load_worker *w, struct oh__load_op *op, enum oh__loa
     char txn[TXN_DIGITS], digits[CSEQ_MAX];
     struct oh_span v[OH__HOLE_COUNT];
     struct oh_buf cseq, out;
+    struct oh_flow flow;
     uint64_t ticket = 0;
 
+    if (!oh__load_way(w, op->port, in_dialog ? &op->next_hop : &w->run->server, &flow))
+        return false;
     memcpy(v, w->fixed, sizeof v);
     oh_buf_init(&cseq, digits, sizeof digits);
     oh_buf_u64(&cseq, of_invite ? op->invite_cseq : op->cseq);
@@ -153,6 +167,7 @@ static void send(struct oh__load_worker *w, struct oh__load_op *op, enum oh__loa
     v[OH__HOLE_id] = oh_span(op->id, OH__LOAD_ID);
     v[OH__HOLE_txn] = oh_span(txn, TXN_DIGITS);
     v[OH__HOLE_self] = w->ports[op->port].self_text;
+    v[OH__HOLE_contact] = w->ports[op->port].contact_text;
     v[OH__HOLE_user] = user->aor;
     v[OH__HOLE_name] = oh__load_user_name(user);
     v[OH__HOLE_peer] = w->run->users->list[op->peer].aor;
@@ -165,14 +180,11 @@ static void send(struct oh__load_worker *w, struct oh__load_op *op, enum oh__loa
     oh_buf_init(&out, w->out, sizeof w->out);
     oh__load_template_render(&w->templates[request], v, &out);
     if (out.full)
-        return; /* the time-out of the operation tells; no option makes a message that long */
-    struct oh_flow flow = {.peer = in_dialog ? op->next_hop : w->run->server,
-                           .listener = op->port,
-                           .transport = OH_TRANSPORT_UDP};
-
+        return true; /* the time-out of the operation tells; no option makes a message that long */
     if (!of_invite)
         ticket = (uint64_t)op->gen << 32 | (oh__load_slot(w, op) + 1);
     oh__net_send(w->net, &flow, oh_buf_view(&out), ticket);
+    return true;
 }
 
 /* Begins a new transaction of the operation. */
@@ -200,7 +212,7 @@ static void begin(struct oh__load_worker *w, struct oh__load_op *op, enum oh_met
         return;
     }
     op->auth = (struct oh__load_part){op->room_n, (uint16_t)b.n};
-    send(w, op, request);
+    op->unsent = !send(w, op, request);
     oh__load_op_timer(w, op, now + T1);
 }
 
@@ -242,8 +254,7 @@ static void put_row(struct oh_buf *b, const char *name, struct oh_span value)
 static void ack_refusal(struct oh__load_worker *w, const struct oh__load_view *v,
                         struct oh_span branch, const struct oh_flow *flow)
 {
-    struct oh_flow out = {
-        .peer = w->run->server, .listener = flow->listener, .transport = OH_TRANSPORT_UDP};
+    struct oh_flow out = *flow; /* a stream's own; a datagram's goes where the INVITE went */
     struct oh_span number = oh_span_head(v->cseq, 0);
     struct oh_address to;
     struct oh_buf b;
@@ -252,13 +263,14 @@ static void ack_refusal(struct oh__load_worker *w, const struct oh__load_view *v
         return;
     while (number.n < v->cseq.n && v->cseq.p[number.n] >= '0' && v->cseq.p[number.n] <= '9')
         number.n++;
+    if (out.transport == OH_TRANSPORT_UDP)
+        out.peer = w->run->server;
     oh_buf_init(&b, w->out, sizeof w->out);
     oh_buf_lit(&b, "ACK ");
     oh_buf_span(&b, to.uri);
-    oh_buf_lit(&b, " SIP/2.0\r\nVia: SIP/2.0/UDP ");
-    oh_buf_span(&b, w->ports[flow->listener].self_text);
-    oh_buf_lit(&b, ";branch=");
-    oh_buf_span(&b, branch);
+    oh_buf_lit(&b, " SIP/2.0\r\nVia: ");
+    oh_buf_span(&b, w->ports[flow->listener].via_text);
+    oh_buf_span(&b, oh_span_from(branch, sizeof COOKIE - 1));
     oh_buf_lit(&b, ";rport\r\nMax-Forwards: 70\r\n");
     put_row(&b, "From", v->from);
     put_row(&b, "To", v->to);
@@ -449,10 +461,17 @@ void oh__load_on_timer(struct oh__load_worker *w, struct oh__load_op *op, uint64
         give_up(w, op);
         return;
     }
+    if (op->unsent) {
+        oh__load_op_failed(w, op, OH__LOAD_FAIL_CONNECTION);
+        return;
+    }
     oh__load_op_waits(w, op, now);
-    oh__load_stats_of(w, op)->retransmissions++;
-    oh__load_live_add(&w->live.retransmissions, 1);
-    send(w, op, request_of((enum oh_method)op->method));
+    /* A stream loses nothing (RFC 3261 17.1.1.2, 17.1.2.2). */
+    if (!oh_transport_reliable(w->run->config->transport)) {
+        oh__load_stats_of(w, op)->retransmissions++;
+        oh__load_live_add(&w->live.retransmissions, 1);
+        send(w, op, request_of((enum oh_method)op->method));
+    }
     op->interval *= 2;
     if (op->method != OH_METHOD_INVITE && op->interval > T2)
         op->interval = T2;

@@ -40,10 +40,11 @@
          "told",                                                                                   \
          0},                                                                                       \
         {"domain", "NAME", "what stands behind their @; the target unless told", 0},               \
+        {"transport", "udp|tcp", "how to go there; udp unless the target says tcp", 0},            \
         {"threads", "N", "threads; 1 unless told", 0},                                             \
         {"ports", "N",                                                                             \
-         "source ports of each thread, at most 64; 4 unless told. A server's workers are fed "     \
-         "evenly from 64 or more",                                                                 \
+         "source ports, or connections, of each thread, at most 64; 4 unless told. A server's "    \
+         "workers are fed evenly from 64 or more",                                                 \
          0},                                                                                       \
         {"in-flight", "N",                                                                         \
          "how many operations may wait at once in an open loop; by rate unless "                   \
@@ -208,28 +209,73 @@ static bool read_ramp(const char *text, struct oh__load_config *c)
 
 /* ---- the target ---- */
 
-const char *oh__load_target_read(const char *text, char host[OH__LOAD_HOST_MAX], uint16_t *port,
-                                 bool *with_port)
+/* Cuts a scheme off that says how to go there. NULL, or what is wrong with it. */
+static const char *take_scheme(struct oh_span *s, uint8_t *transport)
+{
+    struct oh_span scheme = oh_span_head(*s, 4);
+
+    if (s->n <= 4 || s->p[3] != ':')
+        return NULL;
+    if (oh_span_ieq(scheme, OH_LIT("tls:")))
+        return "load speaks UDP and TCP only";
+    if (oh_span_ieq(scheme, OH_LIT("udp:")))
+        *transport = OH_TRANSPORT_UDP;
+    else if (oh_span_ieq(scheme, OH_LIT("tcp:")))
+        *transport = OH_TRANSPORT_TCP;
+    else if (!oh_span_ieq(scheme, OH_LIT("sip:")))
+        return NULL;
+    *s = oh_span_from(*s, 4);
+    return NULL;
+}
+
+/* The transport of a word; false when load does not speak it. */
+static bool transport_of(struct oh_span word, uint8_t *out)
+{
+    uint8_t transport = oh_transport_of(word);
+
+    if (transport != OH_TRANSPORT_UDP && transport != OH_TRANSPORT_TCP)
+        return false;
+    *out = transport;
+    return true;
+}
+
+/* Cuts ";transport=tcp" off the end. NULL, or what is wrong. */
+static const char *take_params(struct oh_span *s, uint8_t *transport)
+{
+    ptrdiff_t at = oh_span_find(*s, ';');
+    struct oh_span params = oh_span_from(*s, at < 0 ? s->n : (size_t)at);
+
+    if (at < 0)
+        return NULL;
+    if (!oh_span_ieq(oh_span_head(params, 11), OH_LIT(";transport=")))
+        return "it is a server's name or address; the only parameter there can be is transport";
+    if (!transport_of(oh_span_from(params, 11), transport))
+        return "load speaks UDP and TCP only";
+    *s = oh_span_head(*s, (size_t)at);
+    return NULL;
+}
+
+const char *oh__load_target_read(const char *text, struct oh__load_where *out)
 {
     struct oh_span s = oh_span_str(text), name;
+    struct oh__load_where w = {.transport = OH_TRANSPORT_OTHER};
     uint32_t number = 5060;
     struct oh_addr literal;
     ptrdiff_t end;
+    const char *why = take_scheme(&s, &w.transport);
 
-    if (s.n > 4 && (oh_span_ieq(oh_span_head(s, 4), OH_LIT("sip:")) ||
-                    oh_span_ieq(oh_span_head(s, 4), OH_LIT("udp:"))))
-        s = oh_span_from(s, 4);
-    else if (s.n > 4 && (oh_span_ieq(oh_span_head(s, 4), OH_LIT("tcp:")) ||
-                         oh_span_ieq(oh_span_head(s, 4), OH_LIT("tls:"))))
-        return "load speaks UDP only";
-    if (oh_span_find(s, '@') >= 0 || oh_span_find(s, ';') >= 0)
-        return "it is a server's name or address, without user and parameters";
+    if (!why && oh_span_find(s, '@') >= 0)
+        why = "it is a server's name or address, without user";
+    if (!why)
+        why = take_params(&s, &w.transport);
+    if (why)
+        return why;
     end = s.n && s.p[0] == '[' ? oh_span_find(s, ']') + 1 : oh_span_find(s, ':');
     if (s.n && s.p[0] == '[' && end == 0)
         return "']' is missing";
     name = end < 0 ? s : oh_span_head(s, (size_t)end);
     s = oh_span_from(s, name.n);
-    *with_port = s.n > 0;
+    w.with_port = s.n > 0;
     if (s.n && (s.p[0] != ':' || oh_span_u32(oh_span_from(s, 1), 65535, &number) || number == 0))
         return "the port must be a number from 1 to 65535 (and IPv6 stand in brackets)";
     if (name.n && name.p[0] == '[') {
@@ -239,9 +285,9 @@ const char *oh__load_target_read(const char *text, char host[OH__LOAD_HOST_MAX],
     }
     if (name.n == 0 || name.n >= OH__LOAD_HOST_MAX)
         return "there is no host in it";
-    memcpy(host, name.p, name.n);
-    host[name.n] = '\0';
-    *port = (uint16_t)number;
+    memcpy(w.host, name.p, name.n);
+    w.port = (uint16_t)number;
+    *out = w;
     return NULL;
 }
 
@@ -293,6 +339,24 @@ static bool copy_text(char *out, size_t cap, struct oh_span text)
     return true;
 }
 
+/* What the target or --transport says, which must not say two things; else UDP. */
+static bool read_transport(const struct oh__args *args, uint8_t target, struct oh__load_config *c)
+{
+    const char *text = oh__arg(args, "transport");
+    uint8_t said = target;
+
+    if (text && !transport_of(oh_span_str(text), &said)) {
+        oh__fail("--transport %s: it must be udp or tcp", text);
+        return false;
+    }
+    if (target != OH_TRANSPORT_OTHER && said != target) {
+        oh__fail("--transport %s: the target says something else", text);
+        return false;
+    }
+    c->transport = said == OH_TRANSPORT_OTHER ? OH_TRANSPORT_UDP : said;
+    return true;
+}
+
 /*
  * The target also names the domain of the users, with the port when there was one: that is how a
  * URI says which server is meant (RFC 3261 19.1.1), and --domain says otherwise.
@@ -301,17 +365,21 @@ static bool read_target(const struct oh__args *args, struct oh__load_config *c)
 {
     const char *text = args->words[0], *domain = oh__arg(args, "domain");
     char written[OH__LOAD_HOST_MAX + 16];
-    bool with_port;
-    const char *why = oh__load_target_read(text, c->host, &c->port, &with_port);
-    bool v6 = !why && strchr(c->host, ':') != NULL;
+    struct oh__load_where where;
+    const char *why = oh__load_target_read(text, &where);
+    bool v6 = !why && strchr(where.host, ':') != NULL;
 
     if (why) {
         oh__fail("%s: %s", text, why);
         return false;
     }
+    memcpy(c->host, where.host, sizeof c->host);
+    c->port = where.port;
+    if (!read_transport(args, where.transport, c))
+        return false;
     if (domain)
         snprintf(written, sizeof written, "%s", domain);
-    else if (with_port)
+    else if (where.with_port)
         snprintf(written, sizeof written, v6 ? "[%s]:%u" : "%s:%u", c->host, c->port);
     else
         snprintf(written, sizeof written, v6 ? "[%s]" : "%s", c->host);

@@ -119,6 +119,18 @@ static int add_step(const struct oh__load_run *run, unsigned i, uint64_t end,
     return OH_OK;
 }
 
+/* Whether the rate that was not held found the generator late as well as the server. */
+static bool was_late(const struct oh__load_report *r)
+{
+    double missed = r->run->search.missed;
+
+    for (unsigned i = 0; i < r->n; i++)
+        if (missed > 0 && r->steps[i].step->rate <= missed && !r->steps[i].held &&
+            oh__hist_at(&r->steps[i].stats->lag, 0.99) > LATE)
+            return true;
+    return false;
+}
+
 /* What the generator itself has used: a figure that it limits says nothing about the server. */
 static void measure_ourselves(const struct oh__load_run *run, struct oh__load_report *out)
 {
@@ -135,7 +147,7 @@ static void measure_ourselves(const struct oh__load_run *run, struct oh__load_re
     }
     out->cpu_each = operations ? (double)cpu / (double)operations : 0;
     out->limited = out->busy > BUSY || oh__hist_at(&out->all.lag, 0.99) > LATE ||
-                   out->kernel_drops > 0;
+                   out->kernel_drops > 0 || was_late(out);
 }
 
 int oh__load_report_make(const struct oh__load_run *run, struct oh__load_report *out)
@@ -239,7 +251,7 @@ static void print_head(const struct oh__load_report *r, FILE *to)
     char addr[OH_ADDR_TEXT_MAX], from[CELL], end[CELL];
 
     oh_addr_text(&r->run->server, addr);
-    fprintf(to, "%s to udp:%s, ", KINDS[c->kind], addr);
+    fprintf(to, "%s to %.*s:%s, ", KINDS[c->kind], OH_PRI(oh_transport_param(c->transport)), addr);
     if (c->window)
         fprintf(to, "%u in flight", c->window);
     else if (c->ramp_to > 0)
@@ -247,9 +259,10 @@ static void print_head(const struct oh__load_report *r, FILE *to)
                 c->ramp_steps);
     else
         fprintf(to, "%s", rate_text(c->rate, from));
-    fprintf(to, ", %.1f s, %u user%s, %u thread%s, %u port%s each\n\n", r->seconds,
-            r->run->users->n, r->run->users->n == 1 ? "" : "s", r->run->workers_n,
-            r->run->workers_n == 1 ? "" : "s", c->ports, c->ports == 1 ? "" : "s");
+    fprintf(to, ", %.1f s, %u user%s, %u thread%s, %u %s%s each\n\n", r->seconds, r->run->users->n,
+            r->run->users->n == 1 ? "" : "s", r->run->workers_n, r->run->workers_n == 1 ? "" : "s",
+            c->ports, c->transport == OH_TRANSPORT_UDP ? "port" : "connection",
+            c->ports == 1 ? "" : "s");
 }
 
 static void print_failure(FILE *to, const char *what, uint64_t n)
@@ -335,12 +348,12 @@ static void print_latencies(const struct oh__load_report *r, FILE *to)
 /* The steps of a ramp, and the answer that it was asked for. */
 static void print_steps(const struct oh__load_report *r, FILE *to)
 {
-    static const char *const heads[] = {"rate",   "achieved", "failed", "retransmitted",
-                                        "p50 ms", "p99 ms",   "max ms", "held"};
+    static const char *const heads[] = {"rate",   "achieved", "failed",  "retransmitted", "p50 ms",
+                                        "p99 ms", "max ms",   "own p99", "held"};
     char cell[CELL];
     struct oh__sheet t;
 
-    oh__sheet_init(&t, 8, heads);
+    oh__sheet_init(&t, 9, heads);
     for (unsigned i = 0; i < r->n; i++) {
         const struct oh__load_result *s = &r->steps[i];
 
@@ -351,6 +364,7 @@ static void print_steps(const struct oh__load_report *r, FILE *to)
         add_ms(&t, &s->stats->total, oh__hist_at(&s->stats->total, 0.5));
         add_ms(&t, &s->stats->total, oh__hist_at(&s->stats->total, 0.99));
         add_ms(&t, &s->stats->total, s->stats->total.max);
+        add_ms(&t, &s->stats->lag, oh__hist_at(&s->stats->lag, 0.99));
         oh__sheet_add(&t, s->held ? "yes" : "no");
     }
     fputc('\n', to);
@@ -364,8 +378,9 @@ static void print_steps(const struct oh__load_report *r, FILE *to)
     fprintf(to, " (at most 0.1 %% lost, p99 within %s ms)\n",
             ms_text(r->run->config->p99_max, cell));
     if (r->run->search.missed > 0)
-        fprintf(to, "not held: %s; the ramp goes no further\n",
-                rate_text(r->run->search.missed, cell));
+        fprintf(to, "not held: %s; the ramp goes no further%s\n",
+                rate_text(r->run->search.missed, cell),
+                was_late(r) ? ", and this program was late there: it may be its own limit" : "");
     else if (r->best > 0 && !atomic_load(&r->run->quit))
         fprintf(to, "The ramp came to its end: the limit is above.\n");
 }
@@ -526,7 +541,8 @@ json_t *oh__load_report_json(const struct oh__load_report *r, int status)
     }
     json_object_set_new(o, "kind", json_string(KINDS[c->kind]));
     json_object_set_new(o, "server", json_string(addr));
-    json_object_set_new(o, "transport", json_string("udp"));
+    json_object_set_new(o, "transport",
+                        json_string(c->transport == OH_TRANSPORT_UDP ? "udp" : "tcp"));
     json_object_set_new(o, "domain", json_string(c->domain));
     json_object_set_new(o, "rate", c->window ? json_null() : json_real(c->rate));
     json_object_set_new(o, "window", c->window ? json_integer(c->window) : json_null());

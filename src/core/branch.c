@@ -79,6 +79,16 @@ bool oh__branch_get(const struct oh__hash_key *secret, struct oh_span text, stru
     return true;
 }
 
+int oh_branch_hint(struct oh_span branch)
+{
+    uint8_t first[5];
+
+    if (branch.n != COOKIE_N + DIGITS_N ||
+        oh__base32_get(oh_span(branch.p + COOKIE_N, 8), first, sizeof(first)) != sizeof(first))
+        return -1;
+    return first[0];
+}
+
 int oh_branch_shard(const uint8_t secret[16], struct oh_span branch)
 {
     struct oh__hash_key key = oh__key_of_bytes(secret);

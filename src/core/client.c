@@ -30,13 +30,21 @@ int oh_client_reserve(struct oh_endpoint *ep, uint64_t loop, uint64_t *client,
 }
 
 /* The topmost Via must be the one that responses are recognised by. */
-static int check_via(struct oh_endpoint *ep, struct oh__txn *t, struct oh_span bytes)
+static int note_via(struct oh_endpoint *ep, struct oh__txn *t,
+                    const struct oh_client_request *request)
 {
+    struct oh_via via = {.host = request->sent_by_host,
+                         .port = request->sent_by_port,
+                         .transport = request->flow.transport};
     struct oh__branch b;
-    struct oh_via via;
 
-    if (oh__own_via(bytes, &via) != OH_OK || !oh__branch_get(&ep->secret, via.branch, &b) ||
-        b.handle != t->handle || b.nonce != t->nonce)
+    if (via.host.n) {
+        t->sent_by = oh__sent_by(ep, &via);
+        return OH_OK;
+    }
+    if (oh__own_via(request->bytes, &via) != OH_OK ||
+        !oh__branch_get(&ep->secret, via.branch, &b) || b.handle != t->handle ||
+        b.nonce != t->nonce)
         return OH_E_SYNTAX;
     t->sent_by = oh__sent_by(ep, &via);
     return OH_OK;
@@ -55,7 +63,7 @@ int oh_client_start(struct oh_endpoint *ep, uint64_t now, uint64_t client,
     if (t->machine != OH__MACHINE_NONE || request->method == OH_METHOD_ACK ||
         request->method == OH_METHOD_CANCEL)
         return OH_E_STATE;
-    err = check_via(ep, t, request->bytes);
+    err = note_via(ep, t, request);
     if (!err)
         err = oh__outputs_reserve(ep);
     if (!err)

@@ -246,8 +246,9 @@ int oh_endpoint_input_msg(struct oh_endpoint *ep, uint64_t now, const struct oh_
     if (oh__outputs_reserve(ep) != OH_OK)
         return OH_E_NOMEM;
     oh__trace_message(ep, OH__TRACE_RX, msg->raw, flow, parsed);
-    /* Also for one that is broken already: what can be decoded is needed to answer it. */
-    err = oh_msg_check(msg, &checked);
+    /* Also for one that is broken already: what can be decoded is needed to answer it. Who has
+     * checked it has a Via. */
+    err = msg->via.host.n ? OH_OK : oh_msg_check(msg, &checked);
     if (parsed != OH_OK || err != OH_OK) {
         oh__refuse_bad(ep, msg, flow, parsed != OH_OK && fault ? fault : &checked);
         return parsed != OH_OK ? parsed : err;

@@ -18,7 +18,7 @@
 
 #include "base/word.h"
 
-#define TEXT_MAX    1024
+#define TEXT_MAX    1024 /* of seven parts at most, and a word */
 #define PART_MAX    128
 #define BUCKETS_MIN 64
 
@@ -41,8 +41,11 @@ static void part(const struct oh_endpoint *ep, struct text *t, struct oh_span s,
         t->n += 16;
         return;
     }
-    for (size_t i = 0; i < s.n; i++)
-        t->p[t->n + i] = fold ? (char)oh__fold(s.p[i]) : s.p[i];
+    if (s.n)
+        memcpy(t->p + t->n, s.p, s.n);
+    /* Word by word, so up to seven bytes too far; they are not text yet. */
+    for (size_t i = 0; fold && i < s.n; i += 8)
+        oh__store64le(t->p + t->n + i, oh__fold64(oh__load64le(t->p + t->n + i)));
     t->n += s.n;
 }
 
@@ -55,14 +58,21 @@ static struct oh__key finish(const struct oh_endpoint *ep, const struct text *t)
     return (struct oh__key){oh__load64le(mac), oh__load64le(mac + 8)};
 }
 
-/* Adds sent-by; a port that is absent is the default one of its transport. */
-static void part_sent_by(const struct oh_endpoint *ep, struct text *t, const struct oh_via *via)
+/* A port that is absent is the default one of its transport. */
+static uint16_t port_of(const struct oh_via *via)
 {
-    uint16_t port = via->port;
     bool secure = via->transport == OH_TRANSPORT_TLS || via->transport == OH_TRANSPORT_WSS;
 
-    if (port == 0)
-        port = secure ? 5061 : 5060;
+    if (via->port)
+        return via->port;
+    return secure ? 5061 : 5060;
+}
+
+/* Adds sent-by. */
+static void part_sent_by(const struct oh_endpoint *ep, struct text *t, const struct oh_via *via)
+{
+    uint16_t port = port_of(via);
+
     part(ep, t, via->host, true);
     part(ep, t, oh_span((const char *)&port, sizeof(port)), false);
 }
@@ -112,10 +122,7 @@ struct oh__key oh__key_of_cancel(const struct oh_endpoint *ep, const struct oh_v
 
 uint64_t oh__sent_by(const struct oh_endpoint *ep, const struct oh_via *via)
 {
-    struct text t = {.n = 0};
-
-    part_sent_by(ep, &t, via);
-    return oh__hash(&ep->table_key, oh_span(t.p, t.n));
+    return oh__hash_fold(&ep->table_key, via->host) ^ port_of(via);
 }
 
 /* --- the table --- */

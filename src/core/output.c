@@ -171,7 +171,7 @@ void oh__trace_message(const struct oh_endpoint *ep, enum oh__trace_kind kind, s
 {
     struct oh__trace_event ev;
 
-    if (!ep->options.trace)
+    if (!oh__trace_wants(ep->options.trace, kind))
         return;
     ev = (struct oh__trace_event){
         .now = ep->now,

@@ -95,7 +95,7 @@ void oh__txn_move(struct oh_endpoint *ep, struct oh__txn *t, unsigned state)
     struct oh_flow flow;
 
     t->state = (uint8_t)state;
-    if (!ep->options.trace)
+    if (!oh__trace_wants(ep->options.trace, OH__TRACE_STATE))
         return;
     oh__txn_flow(t, &flow);
     ev = (struct oh__trace_event){

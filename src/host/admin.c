@@ -477,11 +477,12 @@ int oh__admin_remove(struct oh__admin *admin, const struct oh__account *account,
 {
     struct oh_span user = text_of(account->user), domain = text_of(account->domain);
     unsigned n = 0;
-    int r = oh__store_account_remove(admin->store, user, domain, forget ? 0 : admin->wall);
+    char text[OH__STORE_WHY];
+    int r = oh__store_account_remove(admin->store, user, domain, forget ? 0 : admin->wall, text);
 
     if (r != OH_OK) {
-        snprintf(why, OH__ADMIN_WHY, "the account %s could not be removed from the store: %s",
-                 account->user, oh_error_text(r));
+        snprintf(why, OH__ADMIN_WHY, "the account %.200s could not be removed: %s", account->user,
+                 r == OH_E_ABSENT ? oh_error_text(r) : text);
         return r;
     }
     /* From here on nobody logs in with it, whatever fails below. */
@@ -548,7 +549,7 @@ int oh__admin_purge(struct oh__admin *admin)
         for (unsigned i = 0; i < p->n; i++) {
             struct oh_span user = text_of(p->names[i][0]), domain = text_of(p->names[i][1]);
 
-            r = oh__store_account_remove(admin->store, user, domain, 0);
+            r = oh__store_account_remove(admin->store, user, domain, 0, NULL);
             if (r != OH_OK)
                 break;
             if (admin->accounts)

@@ -195,7 +195,8 @@ static bool may_tell(struct oh__host *host, const struct oh__trace_event *ev)
     uint64_t second = (oh__clock_now() - host->started) / OH__SEC;
     uint64_t hash = 0;
 
-    if (ev->stranger)
+    /* A disk that fails, or want of memory, refuses everybody at once: see maintain.c. */
+    if (ev->stranger || ev->code == 500)
         return may_log(&host->stranger_lines, second, STRANGER_LINES);
     if (ev->peer)
         hash = oh__hash(&host->shared.token_key,
@@ -203,8 +204,7 @@ static bool may_tell(struct oh__host *host, const struct oh__trace_event *ev)
     return may_log(&host->source_lines[hash % OH__LINE_SOURCES], second, SOURCE_LINES);
 }
 
-/* Decisions become log lines; messages and state changes are for trace commands, which are not
- * listening here. */
+/* Decisions become log lines. */
 static void on_trace(void *ctx, const struct oh__trace_event *ev)
 {
     struct oh__host *host = ctx;
@@ -498,7 +498,8 @@ int oh__host_run(const struct oh__host_options *options)
     host->options = options;
     host->started = oh__clock_now();
     host->started_wall = oh__clock_wall();
-    host->trace = (struct oh__trace){.ctx = host, .sink = on_trace};
+    host->trace = (struct oh__trace){
+        .ctx = host, .kinds = 1u << OH__TRACE_DECISION, .sink = on_trace};
     host->shared.trace = &host->trace;
     oh__rng_init(&host->rng, seed);
     pthread_mutex_init(&host->config_lock, NULL);

@@ -90,6 +90,7 @@ static void compact(struct oh__maintain *m)
 {
     struct oh__state_cursor cursor;
 
+    tell_trouble(m); /* what this compaction may mend has cost somebody his answer */
     oh__state_cursor_init(&cursor, m->host->shared.location);
     int r = oh__store_compact(m->host->store, oh__state_next, &cursor);
 

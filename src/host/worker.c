@@ -101,10 +101,10 @@ static struct oh__serve *visit(struct oh__worker *w, unsigned shard)
 /* A message goes to the shard of its transaction or call. One that names neither (a response with a
  * branch that we did not write) ends here, before anybody's lock is taken. */
 static void on_message(struct oh__worker *w, const struct oh_flow *flow, struct oh_msg *msg,
-                       int parsed, const struct oh_fault *fault)
+                       int parsed, struct oh_fault *fault)
 {
     count(&w->rx_messages);
-    int shard = oh__serve_shard_of(&w->host->shared, msg, OH__SHARDS);
+    int shard = oh__serve_shard_of(&w->host->shared, msg, OH__SHARDS, &parsed, fault);
 
     if (shard < 0) {
         count(&w->rx_stray);

@@ -419,6 +419,11 @@ bool oh__net_take(struct oh__net *net, struct oh__net_input *in)
            take_notice(net, in);
 }
 
+int oh__net_connect(struct oh__net *net, struct oh_flow *flow)
+{
+    return flow->transport == OH_TRANSPORT_TCP ? oh__tcp_connect(net->tcp, flow) : OH_E_UNSUPPORTED;
+}
+
 void oh__net_send(struct oh__net *net, const struct oh_flow *flow, struct oh_span bytes,
                   uint64_t ticket)
 {

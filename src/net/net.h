@@ -137,6 +137,15 @@ void oh__net_send_in(struct oh__net *net, unsigned lane, const struct oh_flow *f
 /* Sends what is queued (sendmmsg; batches for peers of one socket). */
 void oh__net_flush(struct oh__net *net);
 
+/*
+ * Opens one more connection to flow->peer and writes its id into flow. Sends without an id do not
+ * find it: for generators, which are many phones in one. Its end will be told (OH__NET_CLOSED);
+ * when nobody answers at all, sends on it fail. OH_OK, OH_E_FULL, OH_E_NOMEM, OH_E_IO (refused at
+ * once, no route), OH_E_UNSUPPORTED for a transport that is not TCP; OH_E_BUSY when a send without
+ * an id has opened one to this peer.
+ */
+int oh__net_connect(struct oh__net *net, struct oh_flow *flow);
+
 /* Looks a name up (A and AAAA through c-ares, cached by TTL, negative answers too); the answer
  * comes as OH__NET_RESOLVED. */
 void oh__net_resolve(struct oh__net *net, struct oh_span host, uint64_t ticket);

@@ -240,6 +240,27 @@ static struct oh__conn *open_conn(struct oh__tcp *tcp, const struct oh_flow *flo
     return c;
 }
 
+int oh__tcp_connect(struct oh__tcp *tcp, struct oh_flow *flow)
+{
+    struct oh__conns *conns = tcp->net->shared->conns;
+    struct oh__conn_name name;
+    struct oh__conn *c;
+    bool fresh;
+    int rc = oh__conns_open(conns, tcp->net->worker, flow->transport, &flow->peer, &name, &fresh);
+
+    if (rc != OH_OK)
+        return rc;
+    if (!fresh)
+        return OH_E_BUSY;
+    c = open_conn(tcp, flow, &name);
+    if (!c)
+        return OH_E_IO;
+    oh__conns_hide(conns, name.entry);
+    c->is_watched = true;
+    flow->id = name.id;
+    return OH_OK;
+}
+
 /* Gives the bytes to the worker that owns the connection. */
 static void hand_over(struct oh__tcp *tcp, unsigned owner, const struct oh_flow *flow,
                       struct oh_span bytes, unsigned from, uint64_t ticket)

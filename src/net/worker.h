@@ -181,6 +181,9 @@ void oh__tcp_resume(struct oh__tcp *tcp);
 /* The next message of a stream; false when there is none. */
 bool oh__tcp_take(struct oh__tcp *tcp, struct oh__net_input *in);
 
+/* Opens a connection that no send finds by its peer: what oh__net_connect promises. */
+int oh__tcp_connect(struct oh__tcp *tcp, struct oh_flow *flow);
+
 /* Sends on a connection of this worker, hands to its owner, or opens one; from is the worker that
  * asked. */
 void oh__tcp_send(struct oh__tcp *tcp, const struct oh_flow *flow, struct oh_span bytes,

@@ -47,18 +47,6 @@ struct oh_buf oh__arena_buf(struct oh__serve *s, size_t n)
     return b;
 }
 
-/* Copies text into a bounded field with a terminator, cut at a UTF-8 character's start. */
-static void put_text(char *field, size_t cap, struct oh_span text)
-{
-    size_t n = text.n < cap ? text.n : cap - 1;
-
-    while (n > 0 && n < text.n && ((uint8_t)text.p[n] & 0xc0) == 0x80)
-        n--;
-    if (n)
-        memcpy(field, text.p, n);
-    field[n] = 0;
-}
-
 /* Whom a URI names: the AOR of a user of ours, "user@host" of others, else the text itself. */
 static struct oh_span person(struct oh__serve *s, const struct oh_flow *flow, struct oh_span text)
 {
@@ -83,37 +71,56 @@ static struct oh_span wanted_uri(const struct oh_msg *m)
     return m->method == OH_METHOD_REGISTER || m->to_tag.n ? m->to.uri : m->uri;
 }
 
-void oh__decide(struct oh__serve *s, const struct oh__request *rq, enum oh__decision_kind kind,
-                unsigned code, const char *why, const char *fix)
+struct oh__subject oh__subject_of(const struct oh__request *rq)
 {
     const struct oh_msg *m = rq->msg;
-    struct oh__decision d;
 
-    memset(&d, 0, sizeof d);
-    d.wall = oh__date(s->env);
-    d.kind = (uint8_t)kind;
-    /* A ban is news of ours, and takes many failures. */
-    d.stranger = !rq->authenticated && !rq->trusted && kind != OH__DECISION_BANNED;
-    d.code = (uint16_t)code;
-    d.flow = rq->flow;
-    put_text(d.method, sizeof d.method, m->method_text);
-    put_text(d.call_id, sizeof d.call_id, m->call_id);
-    put_text(d.account, sizeof d.account,
-             rq->account.n ? rq->account : person(s, &rq->flow, m->from.uri));
-    put_text(d.target, sizeof d.target, person(s, &rq->flow, wanted_uri(m)));
-    put_text(d.agent, sizeof d.agent, oh_msg_value(m, OH_HEADER_USER_AGENT));
-    put_text(d.why, sizeof d.why, oh_span_str(why));
-    put_text(d.fix, sizeof d.fix, oh_span_str(fix));
+    return (struct oh__subject){.flow = &rq->flow,
+                                .stranger = !rq->authenticated && !rq->trusted,
+                                .method = m->method_text,
+                                .call_id = m->call_id,
+                                .from_uri = m->from.uri,
+                                .wanted_uri = wanted_uri(m),
+                                .agent = oh_msg_value(m, OH_HEADER_USER_AGENT),
+                                .account = rq->account};
+}
+
+void oh__decide_on(struct oh__serve *s, const struct oh__subject *on, enum oh__decision_kind kind,
+                   unsigned code, const char *why, const char *fix)
+{
+    struct oh__decided d = {
+        .wall = oh__date(s->env),
+        .kind = (uint8_t)kind,
+        /* A ban is news of ours, and takes many failures. */
+        .stranger = on->stranger && kind != OH__DECISION_BANNED,
+        .code = (uint16_t)code,
+        .flow = *on->flow,
+        .method = on->method,
+        .call_id = on->call_id,
+        .account = on->account.n ? on->account : person(s, on->flow, on->from_uri),
+        .target = on->target.n ? on->target : person(s, on->flow, on->wanted_uri),
+        .agent = on->agent,
+        .why = oh_span_str(why),
+        .fix = oh_span_str(fix)};
+
     oh__decisions_add(s->shared->decisions, &d);
     oh__trace_emit(s->shared->trace, &(struct oh__trace_event){.now = s->env->now,
                                                                .kind = OH__TRACE_DECISION,
                                                                .name = oh__decision_name(kind),
-                                                               .call = m->call_id,
-                                                               .who = oh_span_str(d.account),
-                                                               .text = oh_span_str(d.why),
-                                                               .peer = &rq->flow.peer,
+                                                               .call = d.call_id,
+                                                               .who = d.account,
+                                                               .text = d.why,
+                                                               .peer = &d.flow.peer,
                                                                .stranger = d.stranger,
                                                                .code = (int)code});
+}
+
+void oh__decide(struct oh__serve *s, const struct oh__request *rq, enum oh__decision_kind kind,
+                unsigned code, const char *why, const char *fix)
+{
+    struct oh__subject on = oh__subject_of(rq);
+
+    oh__decide_on(s, &on, kind, code, why, fix);
 }
 
 void oh__refuse(struct oh__serve *s, const struct oh__request *rq,

@@ -42,12 +42,16 @@ static struct oh__forward forward_of(const struct oh__serve *s, const struct oh_
 
 /* Writes the request of a branch, with the branch parameter that was reserved. */
 static int build(struct oh__serve *s, const struct oh__context *c, const struct oh__proxy_branch *b,
-                 const struct oh_msg *msg, struct oh_span branch, struct oh_span *bytes)
+                 const struct oh_msg *msg, struct oh_span branch, struct oh_client_request *out)
 {
     struct oh__forward f = forward_of(s, c, b, msg);
 
     f.branch = branch;
-    return oh__forward_build(s, &f, bytes);
+    int err = oh__forward_build(s, &f, &out->bytes);
+
+    out->sent_by_host = f.sent_by.host;
+    out->sent_by_port = f.sent_by.port;
+    return err;
 }
 
 /* An ACK has no transaction: sending it is all that can be done. */
@@ -84,7 +88,8 @@ static unsigned launch(struct oh__serve *s, struct oh__context *c, struct oh__pr
                        const struct oh_msg *msg)
 {
     char text[OH_BRANCH_MAX];
-    struct oh_span bytes;
+    struct oh_client_request request = {
+        .method = (enum oh_method)c->method, .user = c->handle, .link = c->server};
     size_t n;
 
     if (c->method == OH_METHOD_ACK)
@@ -98,20 +103,16 @@ static unsigned launch(struct oh__serve *s, struct oh__context *c, struct oh__pr
         b->client = 0;
         return 503;
     }
-    err = build(s, c, b, msg, oh_span(text, n), &bytes);
-    if (err == OH_OK && change_to_tcp(s, c, b, bytes.n))
-        err = build(s, c, b, msg, oh_span(text, n), &bytes);
+    err = build(s, c, b, msg, oh_span(text, n), &request);
+    if (err == OH_OK && change_to_tcp(s, c, b, request.bytes.n))
+        err = build(s, c, b, msg, oh_span(text, n), &request);
     if (err) {
         oh_client_drop(s->ep, b->client);
         b->client = 0;
         return err == OH_E_SYNTAX ? 400 : 500;
     }
-    err = oh_client_start(s->ep, s->env->now, b->client,
-                          &(struct oh_client_request){.method = (enum oh_method)c->method,
-                                                      .flow = b->flow,
-                                                      .bytes = bytes,
-                                                      .user = c->handle,
-                                                      .link = c->server});
+    request.flow = b->flow;
+    err = oh_client_start(s->ep, s->env->now, b->client, &request);
     if (err) {
         b->client = 0;
         return 503;

@@ -65,12 +65,33 @@ static size_t held_size(const struct oh__context *c)
     return (size_t)c->msg_n + c->rows_n + c->account_n + c->aor_n;
 }
 
+/* Where a text of the message is, so that it is found in the held copy. */
+static struct oh__part part_of(const struct oh_msg *m, struct oh_span text)
+{
+    return text.n ? (struct oh__part){(uint32_t)(text.p - m->raw.p), (uint32_t)text.n}
+                  : (struct oh__part){0, 0};
+}
+
+/* What will be told of it. */
+static void note(struct oh__context *c, const struct oh_msg *m)
+{
+    struct oh__subject on = oh__subject_of(&(struct oh__request){.msg = m});
+
+    c->method_text = part_of(m, on.method);
+    c->call_id = part_of(m, on.call_id);
+    c->from_uri = part_of(m, on.from_uri);
+    c->wanted_uri = part_of(m, on.wanted_uri);
+    c->agent = part_of(m, on.agent);
+    c->callee = part_of(m, m->request_uri.user.n ? m->request_uri.user : m->uri);
+}
+
 static void describe(const struct oh__serve *s, struct oh__context *c, const struct oh__request *rq)
 {
     const struct oh__settings *settings = s->env->settings;
 
     c->flow = rq->flow;
     c->method = rq->msg->method;
+    note(c, rq->msg);
     c->in_dialog = rq->role == OH__ROLE_DIALOG;
     c->known = rq->authenticated || rq->trusted || c->in_dialog;
     c->follows = settings->recurse && !c->in_dialog;
@@ -252,6 +273,19 @@ bool oh__context_request(struct oh__serve *s, const struct oh__context *c, struc
                                 .trusted = c->known,
                                 .account = oh_span(c->held + c->msg_n + c->rows_n, c->account_n)};
     return true;
+}
+
+struct oh__subject oh__context_subject(const struct oh__context *c)
+{
+    return (struct oh__subject){.flow = &c->flow,
+                                .stranger = !c->known,
+                                .method = oh__context_part(c, c->method_text),
+                                .call_id = oh__context_part(c, c->call_id),
+                                .from_uri = oh__context_part(c, c->from_uri),
+                                .wanted_uri = oh__context_part(c, c->wanted_uri),
+                                .agent = oh__context_part(c, c->agent),
+                                .account = oh_span(c->held + c->msg_n + c->rows_n, c->account_n),
+                                .target = oh__context_aor(c)};
 }
 
 struct oh_span oh__context_rows(const struct oh__context *c)

@@ -54,6 +54,11 @@ struct oh__proxy_branch {
     uint8_t addrs_n, addr_at;
 };
 
+/* A text inside the request that a context holds. */
+struct oh__part {
+    uint32_t at, n;
+};
+
 struct oh__context {
     struct oh__timer timer;
     uint64_t handle;
@@ -71,7 +76,9 @@ struct oh__context {
 
     char *held; /* block: message, then the texts below, in this order */
     uint32_t msg_n, rows_n, account_n, aor_n;
-    uint16_t credentials; /* index + 1 of the row that was for us, 0 = none */
+    struct oh__part method_text, call_id, from_uri, wanted_uri, agent; /* of the message */
+    struct oh__part callee; /* as people say it: the user part of the Request-URI, else all of it */
+    uint16_t credentials;   /* index + 1 of the row that was for us, 0 = none */
     uint8_t routes_popped;
     bool strict_upstream;
     uint64_t loop; /* hash for our branches (RFC 5393 4.2.1) */
@@ -122,8 +129,17 @@ const struct oh_msg *oh__held_msg(struct oh__serve *s, struct oh_span bytes);
 /* The request, parsed again into the arena; NULL when memory is short. */
 const struct oh_msg *oh__context_msg(struct oh__serve *s, const struct oh__context *c);
 
-/* The request as it was judged, for replies and decisions of later. False when memory is short. */
+/* The request as it was judged, for replies of later. False when memory is short. */
 bool oh__context_request(struct oh__serve *s, const struct oh__context *c, struct oh__request *out);
+
+/* What decisions tell of it, without a look at the message. */
+struct oh__subject oh__context_subject(const struct oh__context *c);
+
+/* A text of the message that is held. */
+static inline struct oh_span oh__context_part(const struct oh__context *c, struct oh__part part)
+{
+    return oh_span(c->held + part.at, part.n);
+}
 
 /* Sets the timer to the earliest of all expiry fields. */
 void oh__context_arm(struct oh__serve *s, struct oh__context *c);

@@ -2,20 +2,36 @@
  * The rings: one for what our own people do, a smaller one for strangers, who
  * may send thousands of bad requests a second and must not push out why a call
  * has failed. The memory is asked for at once but not touched, so that the
- * operating system provides it page by page as it fills. Everything that takes
- * time (cleaning texts that strangers wrote) happens before the lock.
+ * operating system provides it page by page as it fills. In an entry the texts
+ * stand one behind the other, so that adding one touches a few lines of memory
+ * that nobody has in his cache, and not all that it might take. Everything that
+ * takes time (cleaning texts that strangers wrote) happens before the lock.
  */
 #include "serve/decisions.h"
 
 #include <pthread.h>
 
+#include "base/word.h"
+
 #define STRANGERS_PART 4 /* their ring is one so many-th of the other */
+
+#define ADD_BYTES(name, bytes) +(bytes)
+#define ADD_ONE(name, bytes)   +1
+#define TEXT_BYTES             (0 OH__DECISION_TEXTS(ADD_BYTES))
+#define TEXTS                  (0 OH__DECISION_TEXTS(ADD_ONE))
+
+/* A decision as it is kept; a text ends where the next one begins. */
+struct entry {
+    OH__DECISION_HEAD(OH__DECISION_MEMBER)
+    uint16_t end[TEXTS];
+    char text[TEXT_BYTES];
+};
 
 /* Entries in the order of seq, which has gaps where an entry went into the other ring. */
 struct ring {
     uint32_t cap;
     uint64_t count; /* entries ever; the last `cap` of them are there */
-    struct oh__decision *v;
+    struct entry *v;
 };
 
 struct oh__decisions {
@@ -40,7 +56,7 @@ struct oh__decisions *oh__decisions_new(const struct oh_alloc *alloc, uint32_t n
     d->rings[0].cap = n ? n : 1;
     d->rings[1].cap = n / STRANGERS_PART + 1;
     for (unsigned i = 0; i < 2; i++) {
-        d->rings[i].v = oh_alloc(alloc, d->rings[i].cap * sizeof(struct oh__decision));
+        d->rings[i].v = oh_alloc(alloc, d->rings[i].cap * sizeof(struct entry));
         if (!d->rings[i].v) {
             oh__decisions_free(d);
             return NULL;
@@ -55,7 +71,7 @@ void oh__decisions_free(struct oh__decisions *d)
         return;
     pthread_mutex_destroy(&d->lock);
     for (unsigned i = 0; i < 2; i++)
-        oh_free(d->alloc, d->rings[i].v, d->rings[i].cap * sizeof(struct oh__decision));
+        oh_free(d->alloc, d->rings[i].v, d->rings[i].cap * sizeof(struct entry));
     oh_free(d->alloc, d, sizeof(*d));
 }
 
@@ -99,43 +115,71 @@ static size_t printable(const char *p, size_t n)
     return (size_t)follow + 1;
 }
 
-/* Makes a field safe to print and ends it within its room. */
-static void clean(char *field, size_t cap)
+/* Makes n bytes safe to print. */
+static void clean(char *p, size_t n)
 {
-    const char *end = memchr(field, 0, cap);
-    size_t n = end ? (size_t)(end - field) : cap - 1;
-
     for (size_t i = 0; i < n;) {
-        size_t len = printable(field + i, n - i);
+        size_t len = printable(p + i, n - i);
 
         if (len == 0)
-            field[i] = '?';
+            p[i] = '?';
         i += len ? len : 1;
     }
-    memset(field + n, 0, cap - n);
 }
 
-void oh__decisions_add(struct oh__decisions *d, const struct oh__decision *entry)
+/* True when all bytes are printable ASCII, which they mostly are. */
+static bool plain(const char *p, size_t n)
 {
-    struct oh__decision e = *entry;
+    for (; n >= 8; p += 8, n -= 8) {
+        uint64_t v = oh__load64le(p);
+        uint64_t del = v ^ (OH__ONES * 0x7f);
 
-    clean(e.method, sizeof(e.method));
-    clean(e.call_id, sizeof(e.call_id));
-    clean(e.account, sizeof(e.account));
-    clean(e.target, sizeof(e.target));
-    clean(e.agent, sizeof(e.agent));
-    clean(e.why, sizeof(e.why));
-    clean(e.fix, sizeof(e.fix));
+        /* No byte of 0x80 and above, none below a blank, none that is DEL. */
+        if ((v | (v - (OH__ONES * 0x20)) | (del - (OH__ONES * 0x01))) & (OH__ONES * 0x80))
+            return false;
+    }
+    for (; n; p++, n--)
+        if (*p < 0x20 || *p == 0x7f)
+            return false;
+    return true;
+}
+
+/* Adds a text to an entry, at most cap - 1 bytes of it, cut at a UTF-8 character's start. */
+static uint16_t put(struct entry *e, uint16_t at, struct oh_span text, size_t cap)
+{
+    size_t n = text.n < cap ? text.n : cap - 1;
+
+    while (n > 0 && n < text.n && ((uint8_t)text.p[n] & 0xc0) == 0x80)
+        n--;
+    if (n)
+        memcpy(e->text + at, text.p, n);
+    if (!plain(e->text + at, n))
+        clean(e->text + at, n);
+    return (uint16_t)(at + n);
+}
+
+void oh__decisions_add(struct oh__decisions *d, const struct oh__decided *decided)
+{
+    struct entry e;
+    unsigned i = 0;
+    uint16_t at = 0;
+
+#define COPY(type, name) e.name = decided->name;
+    OH__DECISION_HEAD(COPY)
+#undef COPY
+#define PUT(name, bytes) e.end[i++] = at = put(&e, at, decided->name, bytes);
+    OH__DECISION_TEXTS(PUT)
+#undef PUT
     pthread_mutex_lock(&d->lock);
     e.seq = d->next++;
     struct ring *r = &d->rings[e.stranger];
 
-    r->v[r->count++ % r->cap] = e;
+    memcpy(&r->v[r->count++ % r->cap], &e, offsetof(struct entry, text) + at);
     pthread_mutex_unlock(&d->lock);
 }
 
 /* The newest entry of a ring with seq <= most; NULL when there is none. */
-static const struct oh__decision *newest(const struct ring *r, uint64_t most)
+static const struct entry *newest(const struct ring *r, uint64_t most)
 {
     uint64_t low = r->count > r->cap ? r->count - r->cap : 0, first = low, high = r->count;
 
@@ -150,9 +194,30 @@ static const struct oh__decision *newest(const struct ring *r, uint64_t most)
     return low > first ? &r->v[(low - 1) % r->cap] : NULL;
 }
 
+/* Gives a text its own field and its terminator. */
+static uint16_t get(const struct entry *e, uint16_t at, uint16_t end, char *field)
+{
+    memcpy(field, e->text + at, (size_t)(end - at));
+    field[end - at] = 0;
+    return end;
+}
+
+static void unpack(const struct entry *e, struct oh__decision *out)
+{
+    unsigned i = 0;
+    uint16_t at = 0;
+
+#define COPY(type, name) out->name = e->name;
+    OH__DECISION_HEAD(COPY)
+#undef COPY
+#define GET(name, bytes) at = get(e, at, e->end[i++], out->name);
+    OH__DECISION_TEXTS(GET)
+#undef GET
+}
+
 int oh__decisions_before(struct oh__decisions *d, uint64_t before, struct oh__decision *out)
 {
-    const struct oh__decision *a, *b;
+    const struct entry *a, *b;
 
     pthread_mutex_lock(&d->lock);
     a = newest(&d->rings[0], before ? before - 1 : UINT64_MAX);
@@ -160,7 +225,7 @@ int oh__decisions_before(struct oh__decisions *d, uint64_t before, struct oh__de
     if (!a || (b && b->seq > a->seq))
         a = b;
     if (a)
-        *out = *a;
+        unpack(a, out);
     pthread_mutex_unlock(&d->lock);
     return a ? OH_OK : OH_E_ABSENT;
 }

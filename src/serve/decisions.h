@@ -36,22 +36,56 @@ enum oh__decision_kind {
         OH__DECISION_COUNT
 };
 
-/* Texts longer than their field are cut (counted in bytes, at a character's start). */
+/*
+ * X(name, bytes): the texts of a decision, and how much of them is kept, with a terminator; longer
+ * ones are cut at a character's start.
+ *
+ *   account   who sent it: authenticated AOR, else the From or the name that was tried
+ *   target    who was wanted: Request-URI's user@host, or the AOR registered
+ *   agent     User-Agent
+ *   why       what happened, one sentence
+ *   fix       what to do about it, one sentence; may be empty
+ */
+#define OH__DECISION_TEXTS(X) \
+    X(method, 16)             \
+    X(call_id, 128)           \
+    X(account, 128)           \
+    X(target, 128)            \
+    X(agent, 64)              \
+    X(why, 256)               \
+    X(fix, 256)
+
+/* X(type, name): the rest of it, the same in all forms.
+ *
+ *   seq       1, 2, 3 ...; given by the ring
+ *   wall      ms
+ *   kind      enum oh__decision_kind
+ *   stranger  whoever sent it has proved nothing
+ *   code      status sent or received; 0 = none
+ *   flow      of the request
+ */
+#define OH__DECISION_HEAD(X) \
+    X(uint64_t, seq)         \
+    X(uint64_t, wall)        \
+    X(uint8_t, kind)         \
+    X(bool, stranger)        \
+    X(uint16_t, code)        \
+    X(struct oh_flow, flow)
+
+#define OH__DECISION_MEMBER(type, name) type name;
+#define OH__DECISION_SPAN(name, bytes)  struct oh_span name;
+#define OH__DECISION_FIELD(name, bytes) char name[bytes];
+
+/* A decision as it is made: its texts lie somewhere. */
+struct oh__decided {
+    OH__DECISION_HEAD(OH__DECISION_MEMBER)
+    OH__DECISION_TEXTS(OH__DECISION_SPAN)
+};
+
+/* A decision as it is read. */
 struct oh__decision {
-    uint64_t seq;        /* 1, 2, 3 ... */
-    uint64_t wall;       /* ms */
-    uint8_t kind;        /* enum oh__decision_kind */
-    bool stranger;       /* whoever sent it has proved nothing */
-    uint16_t code;       /* status sent or received; 0 = none */
-    struct oh_flow flow; /* of the request */
-    char method[16];
-    char call_id[128];
-    char
-        account[128]; /* who sent it: authenticated AOR, else the From or the name that was tried */
-    char target[128]; /* who was wanted: Request-URI's user@host, or the AOR registered */
-    char agent[64];   /* User-Agent */
-    char why[256];    /* what happened, one sentence */
-    char fix[256];    /* what to do about it, one sentence; may be empty */
+    OH__DECISION_HEAD(OH__DECISION_MEMBER)
+    OH__DECISION_TEXTS(OH__DECISION_FIELD)
 };
 
 /* Makes a ring of n entries, and one for strangers of a quarter as many. NULL on failure. */
@@ -60,9 +94,8 @@ struct oh__decisions *oh__decisions_new(const struct oh_alloc *alloc, uint32_t n
 /* Ends it. NULL is ignored. */
 void oh__decisions_free(struct oh__decisions *d);
 
-/* Adds one; seq is given by the ring. Control bytes in texts become '?' (they end on a terminal or
- * in a log). */
-void oh__decisions_add(struct oh__decisions *d, const struct oh__decision *entry);
+/* Adds one. Control bytes in texts become '?' (they end on a terminal or in a log). */
+void oh__decisions_add(struct oh__decisions *d, const struct oh__decided *decided);
 
 /* Copies the newest entry with seq < before (0 = newest of all). OH_OK or OH_E_ABSENT. */
 int oh__decisions_before(struct oh__decisions *d, uint64_t before, struct oh__decision *out);

@@ -95,6 +95,11 @@ static void put_request_uri(struct oh_buf *b, struct oh_span text)
     struct oh_uri uri;
     struct oh_param p;
 
+    /* Neither can be where there is no parameter. */
+    if (oh_span_find(text, ';') < 0 && oh_span_find(text, '?') < 0) {
+        oh_buf_span(b, text);
+        return;
+    }
     if (oh_uri_parse(text, &uri, NULL) != OH_OK || uri.scheme == OH_SCHEME_TEL ||
         uri.scheme == OH_SCHEME_OTHER ||
         (!uri.headers.p && !oh_uri_param(&uri, OH_LIT("method"), NULL))) {
@@ -115,14 +120,14 @@ static void put_request_uri(struct oh_buf *b, struct oh_span text)
     }
 }
 
-static void put_via(struct oh__serve *s, const struct oh__forward *f, struct oh_buf *b)
+static void put_via(struct oh__serve *s, struct oh__forward *f, struct oh_buf *b)
 {
     struct oh_flow named = oh__target_named(&f->out, &f->in);
 
     oh_buf_lit(b, "Via: SIP/2.0/");
     oh_buf_span(b, oh_transport_text(f->out.transport));
     oh_buf_char(b, ' ');
-    oh__put_sent_by(b, s->env->settings, &named);
+    f->sent_by = oh__put_sent_by(b, s->env->settings, &named);
     oh_buf_lit(b, ";branch=");
     oh_buf_span(b, f->branch);
     oh_buf_lit(b, ";rport\r\n");
@@ -168,7 +173,7 @@ static void put_number_row(struct oh_buf *b, const char *name, uint32_t n)
 }
 
 /* Rows that go above everything else. */
-static struct oh_span top_rows(struct oh__serve *s, const struct oh__forward *f, bool max_forwards)
+static struct oh_span top_rows(struct oh__serve *s, struct oh__forward *f, bool max_forwards)
 {
     struct oh_buf b = oh__arena_buf(s, ROOM + 4 * OH__NAME_MAX + f->path.n);
 
@@ -310,7 +315,7 @@ static void edit_bottom(struct oh__serve *s, const struct oh__forward *f, struct
     }
 }
 
-int oh__forward_build(struct oh__serve *s, const struct oh__forward *f, struct oh_span *bytes)
+int oh__forward_build(struct oh__serve *s, struct oh__forward *f, struct oh_span *bytes)
 {
     const struct oh_msg *m = f->msg;
     struct oh_edits e;

@@ -22,6 +22,9 @@ struct oh__forward {
     bool callee_by_flow;    /* Record-Route of the outgoing side names the flow `out` */
     bool stranger;          /* the sender has proved nothing: his side's token names his flow */
     uint64_t token_expires; /* wall ms */
+
+    /* Out: what our Via says; valid as long as the bytes. */
+    struct oh__sent_by sent_by;
 };
 
 /* True for requests that may make a dialog and are not inside one (PRX-015). */
@@ -34,7 +37,7 @@ bool oh__forward_next_route(const struct oh_msg *msg, unsigned popped, bool stri
 
 /* Writes the request into the arena. OH_OK, OH_E_LIMIT, OH_E_STATE (edits overlap) or OH_E_SYNTAX
  * (a Route value). */
-int oh__forward_build(struct oh__serve *s, const struct oh__forward *f, struct oh_span *bytes);
+int oh__forward_build(struct oh__serve *s, struct oh__forward *f, struct oh_span *bytes);
 
 /* Sends an ACK of a 2xx on, which belongs to no transaction (RFC 3261 13.2.2.4), with a branch of
  * its own. False: it could not be. */

@@ -117,7 +117,23 @@ enum oh__decision_kind oh__refusal_kind(const struct oh_msg *m);
 void oh__refuse_simply(struct oh__serve *s, const struct oh__request *rq, unsigned code,
                        const char *why, const char *fix);
 
-/* Records a decision about a request. */
+/* What a decision tells of a request. */
+struct oh__subject {
+    const struct oh_flow *flow;
+    bool stranger; /* its sender has proved nothing */
+    struct oh_span method, call_id, agent;
+    struct oh_span from_uri, wanted_uri; /* whom they name is found out when it is told */
+    struct oh_span account, target;      /* known already, else empty */
+};
+
+/* That of a request at hand. */
+struct oh__subject oh__subject_of(const struct oh__request *rq);
+
+/* Records a decision. fix may be NULL. */
+void oh__decide_on(struct oh__serve *s, const struct oh__subject *on, enum oh__decision_kind kind,
+                   unsigned code, const char *why, const char *fix);
+
+/* Records a decision about a request at hand. */
 void oh__decide(struct oh__serve *s, const struct oh__request *rq, enum oh__decision_kind kind,
                 unsigned code, const char *why, const char *fix);
 
@@ -234,10 +250,16 @@ int oh__token_read(const struct oh__shared *shared, struct oh_span text, struct 
 
 /* ---- names of ours ---- */
 
-/* Writes "host[:port]" by which the peer of this flow reaches us: the listener's advertised name or
- * the flow's local address. */
-void oh__put_sent_by(struct oh_buf *b, const struct oh__settings *settings,
-                     const struct oh_flow *flow);
+/* Where a peer reaches us. */
+struct oh__sent_by {
+    struct oh_span host;
+    uint16_t port;
+};
+
+/* Writes "host:port" by which the peer of this flow reaches us: the listener's advertised name or
+ * the flow's local address. Returns what it has written. */
+struct oh__sent_by oh__put_sent_by(struct oh_buf *b, const struct oh__settings *settings,
+                                   const struct oh_flow *flow);
 
 /* Writes the key of an address-of-record, "user@domain": user decoded, domain in lower case. What
  * would not be text (blanks, control bytes) and the percent sign itself stand as %XX. */

@@ -6,12 +6,6 @@
 
 #include "serve/context.h"
 
-/* Whom the caller wanted, as people say it: the user part, else the URI. */
-static struct oh_span wanted(const struct oh__request *rq)
-{
-    return rq->uri.user.n ? rq->uri.user : rq->uri_text;
-}
-
 static unsigned seconds_since(const struct oh__serve *s, const struct oh__context *c)
 {
     return (unsigned)((s->env->now - c->started_at) / OH__SEC);
@@ -87,48 +81,50 @@ static const char *why_failed(struct oh__serve *s, const struct oh__context *c, 
 }
 
 static void record_success(struct oh__serve *s, const struct oh__context *c,
-                           const struct oh__request *rq, unsigned code)
+                           const struct oh__subject *on, unsigned code)
 {
     if (c->method == OH_METHOD_BYE)
-        oh__decide(s, rq, OH__DECISION_CALL_ENDED, code, "a side has hung up", NULL);
+        oh__decide_on(s, on, OH__DECISION_CALL_ENDED, code, "a side has hung up", NULL);
     else
-        oh__decide(s, rq, OH__DECISION_CALL_ANSWERED, code,
-                   oh__say(s, "%.*s answered after %u s", OH_PRI(wanted(rq)), seconds_since(s, c)),
-                   NULL);
+        oh__decide_on(s, on, OH__DECISION_CALL_ANSWERED, code,
+                      oh__say(s, "%.*s answered after %u s", OH_PRI(oh__context_part(c, c->callee)),
+                              seconds_since(s, c)),
+                      NULL);
 }
 
 static void record_failure(struct oh__serve *s, const struct oh__context *c,
-                           const struct oh__request *rq, unsigned code)
+                           const struct oh__subject *on, unsigned code)
 {
     const char *fix = NULL;
     bool call = c->method == OH_METHOD_INVITE && !c->in_dialog;
 
     if (call && c->cancelled) {
-        oh__decide(
-            s, rq, OH__DECISION_CALL_CANCELLED, code,
+        oh__decide_on(
+            s, on, OH__DECISION_CALL_CANCELLED, code,
             oh__say(s, "the caller hung up before the answer, after %u s", seconds_since(s, c)),
             NULL);
         return;
     }
-    const char *why = why_failed(s, c, code, wanted(rq), &fix);
+    const char *why = why_failed(s, c, code, oh__context_part(c, c->callee), &fix);
     enum oh__decision_kind kind = c->method == OH_METHOD_BYE ? OH__DECISION_CALL_ENDED
                                   : call                     ? OH__DECISION_CALL_FAILED
                                                              : OH__DECISION_REQUEST_FAILED;
 
-    oh__decide(s, rq, kind, code, why, fix);
+    oh__decide_on(s, on, kind, code, why, fix);
 }
 
 void oh__outcome_record(struct oh__serve *s, const struct oh__context *c, unsigned code)
 {
-    struct oh__request rq;
     bool success = code < 300;
     bool worth = c->method == OH_METHOD_BYE || (c->method == OH_METHOD_INVITE && !c->in_dialog);
 
     /* A challenge is half of a dialogue, not an end; success of small things is not news. */
-    if (code == 401 || code == 407 || (success && !worth) || !oh__context_request(s, c, &rq))
+    if (code == 401 || code == 407 || (success && !worth))
         return;
+    struct oh__subject on = oh__context_subject(c);
+
     if (success)
-        record_success(s, c, &rq, code);
+        record_success(s, c, &on, code);
     else
-        record_failure(s, c, &rq, code);
+        record_failure(s, c, &on, code);
 }

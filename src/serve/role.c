@@ -21,34 +21,37 @@ static bool is_ours(struct oh__serve *s, const struct oh__request *rq, const str
     return oh__settings_is_us(s->env->settings, uri->host, uri->port, &rq->flow.local);
 }
 
-/*
- * Takes over a token that was found. The last one popped names the outgoing
- * flow; if that is where the request came from, its sender kept the route set
- * in the wrong order, and the token popped before it is meant.
- */
-static void take_token(struct oh__request *rq, const struct oh__token *found)
+/* True when a user part is a token that can be used. */
+static bool read_token(struct oh__serve *s, struct oh__request *rq, struct oh_span user,
+                       struct oh__token *token)
 {
-    bool back = found->kind == OH__TOKEN_FLOW && oh_flow_same(&found->flow, &rq->flow);
-
-    if (rq->token.kind == OH__TOKEN_NONE || !back)
-        rq->token = *found;
+    return user.n > 0 &&
+           oh__token_read(s->shared, user, rq->msg->call_id, s->env->wall, token) == OH_OK &&
+           (token->kind != OH__TOKEN_FLOW || oh__target_rebind(s->env->settings, &token->flow));
 }
 
-/* OH_OK, OH_E_ABSENT when the user part is no token, or why it is not valid. */
-static int read_token(struct oh__serve *s, struct oh__request *rq, const struct oh_uri *uri)
+/*
+ * Chooses among the tokens that were found, in their order. The last one names
+ * the outgoing flow; if that is where the request came from, its sender kept
+ * the route set in the wrong order, and the one before it is meant. Mostly one
+ * of them is read and checked, whose MAC is what a token costs.
+ */
+static void choose_token(struct oh__serve *s, struct oh__request *rq, const struct oh_span *users,
+                         unsigned n)
 {
+    bool strict = rq->token.kind != OH__TOKEN_NONE;
     struct oh__token token;
 
-    if (!uri->has_user)
-        return OH_E_ABSENT;
-    int r = oh__token_read(s->shared, uri->user, rq->msg->call_id, s->env->wall, &token);
+    while (n-- > 0) {
+        if (!read_token(s, rq, users[n], &token))
+            continue;
+        bool back = token.kind == OH__TOKEN_FLOW && oh_flow_same(&token.flow, &rq->flow);
 
-    if (r == OH_OK && token.kind == OH__TOKEN_FLOW &&
-        !oh__target_rebind(s->env->settings, &token.flow))
-        return OH_E_ABSENT;
-    if (r == OH_OK)
-        take_token(rq, &token);
-    return r == OH_E_SYNTAX ? OH_E_ABSENT : r;
+        if (!back || !strict)
+            rq->token = token;
+        if (!back)
+            return;
+    }
 }
 
 /* A Route value as address and URI; false after the refusal of a malformed one. */
@@ -69,8 +72,9 @@ static bool route_uri(struct oh__serve *s, struct oh__request *rq, struct oh_spa
     return false;
 }
 
-/* Walks the Route values: pops ours from the top, remembers the first foreign one. */
-static bool pop_routes(struct oh__serve *s, struct oh__request *rq)
+/* Walks the Route values: pops ours from the top, with their user parts, and remembers the first
+ * foreign one. */
+static bool pop_routes(struct oh__serve *s, struct oh__request *rq, struct oh_span *users)
 {
     struct oh_list it = {0};
     struct oh_span value;
@@ -87,8 +91,7 @@ static bool pop_routes(struct oh__serve *s, struct oh__request *rq)
             rq->route = value;
             return true;
         }
-        rq->routes_popped++;
-        read_token(s, rq, &uri);
+        users[rq->routes_popped++] = uri.user;
     }
     if (r == OH_E_SYNTAX)
         return route_uri(s, rq, oh_span("", 0), &uri);
@@ -117,7 +120,7 @@ static bool undo_strict(struct oh__serve *s, struct oh__request *rq)
     struct oh_uri uri;
     struct oh_address address;
 
-    if (!is_ours(s, rq, &rq->uri) || read_token(s, rq, &rq->uri) != OH_OK ||
+    if (!is_ours(s, rq, &rq->uri) || !read_token(s, rq, rq->uri.user, &rq->token) ||
         !last_route(rq->msg, &value))
         return true;
     if (!route_uri(s, rq, value, &uri))
@@ -221,14 +224,16 @@ static enum oh__role choose(const struct oh__request *rq)
 bool oh__role_find(struct oh__serve *s, struct oh__request *rq)
 {
     const struct oh_msg *m = rq->msg;
+    struct oh_span users[ROUTES_OF_OURS_MAX];
     struct oh__named named;
 
     rq->uri_text = m->uri;
     rq->uri = m->request_uri; /* one that cannot be read was answered by the endpoint */
     rq->trusted = s->env->settings->no_auth ||
                   oh__settings_trusted(s->env->settings, &rq->flow.peer);
-    if (!undo_strict(s, rq) || !pop_routes(s, rq))
+    if (!undo_strict(s, rq) || !pop_routes(s, rq, users))
         return false;
+    choose_token(s, rq, users, rq->routes_popped);
     undo_maddr(s, rq);
     oh__name_of(s, &rq->flow, &rq->uri, &named);
     rq->domain = named.domain;
@@ -256,13 +261,14 @@ void oh__put_aor(struct oh_buf *b, struct oh_span user, struct oh_span domain)
     oh_buf_span(b, domain);
 }
 
-void oh__put_sent_by(struct oh_buf *b, const struct oh__settings *settings,
-                     const struct oh_flow *flow)
+struct oh__sent_by oh__put_sent_by(struct oh_buf *b, const struct oh__settings *settings,
+                                   const struct oh_flow *flow)
 {
     const struct oh__settings_listener *l = flow->listener < settings->listeners_n
                                                 ? &settings->listeners[flow->listener]
                                                 : NULL;
     uint16_t port = l && l->addr.port ? l->addr.port : flow->local.port;
+    size_t at = b->n;
 
     if (l && l->advertise[0]) {
         oh_buf_span(b, oh_span_str(l->advertise));
@@ -270,6 +276,9 @@ void oh__put_sent_by(struct oh_buf *b, const struct oh__settings *settings,
     } else {
         oh_buf_host(b, &flow->local);
     }
+    struct oh_span host = oh_span_from(oh_buf_view(b), at);
+
     oh_buf_char(b, ':');
     oh_buf_u64(b, port);
+    return (struct oh__sent_by){host, port};
 }

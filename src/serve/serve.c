@@ -325,19 +325,19 @@ uint64_t oh__serve_deadline(const struct oh__serve *s)
     return ep < own ? ep : own;
 }
 
-int oh__serve_shard_of(const struct oh__shared *shared, const struct oh_msg *msg, unsigned shards)
+int oh__serve_shard_of(const struct oh__shared *shared, struct oh_msg *msg, unsigned shards,
+                       int *result, struct oh_fault *fault)
 {
-    struct oh_list it = {0};
-    struct oh_span value;
-    struct oh_via via;
+    /* What is wrong first is what is told; the check decodes what an answer needs all the same. */
+    int checked = oh_msg_check(msg, *result == OH_OK ? fault : NULL);
 
-    /* Before any lock, so nothing of the message is checked yet: each value is read by itself. */
+    /* A header that is absent is a bad message; a parser's OH_E_ABSENT is none at all. */
+    if (*result == OH_OK)
+        *result = checked == OH_E_ABSENT ? OH_E_SYNTAX : checked;
     if (msg->request)
         return (int)oh_call_shard(shared->secret, oh_msg_value(msg, OH_HEADER_CALL_ID), shards);
-    if (oh_list_next(msg, OH_HEADER_VIA, &it, &value) != OH_OK ||
-        oh_via_decode(value, &via, NULL) != OH_OK)
-        return -1;
-    int shard = oh_branch_shard(shared->secret, via.branch);
+    /* The branch is looked at more closely behind the lock. */
+    int shard = oh_branch_hint(msg->via.branch);
 
     return shard < (int)shards ? shard : -1;
 }

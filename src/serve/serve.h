@@ -53,7 +53,7 @@ int oh__serve_new(const struct oh__serve_options *options, uint64_t now, struct 
 /* Ends it with all it works on. NULL is ignored. */
 void oh__serve_free(struct oh__serve *s);
 
-/* A message arrived; as oh_endpoint_input_msg. */
+/* A message arrived, and oh__serve_shard_of has led here; as oh_endpoint_input_msg. */
 int oh__serve_input(struct oh__serve *s, const struct oh__serve_env *env,
                     const struct oh_flow *flow, struct oh_msg *msg, int parsed,
                     const struct oh_fault *fault);
@@ -104,9 +104,13 @@ static inline unsigned oh__serve_ticket_shard(uint64_t ticket)
     return (unsigned)(ticket >> 56) & 63;
 }
 
-/* The shard a parsed message belongs to: requests by Call-ID, responses by our branch; -1: a stray
- * response, to be dropped and counted. */
-int oh__serve_shard_of(const struct oh__shared *shared, const struct oh_msg *msg, unsigned shards);
+/*
+ * Checks a message that was parsed (oh_msg_check; *result and fault are oh_msg_parse's and become
+ * those of both), before any lock is taken. Returns its shard: of its Call-ID for a request, of our
+ * branch for a response; -1: a stray response, to be dropped and counted.
+ */
+int oh__serve_shard_of(const struct oh__shared *shared, struct oh_msg *msg, unsigned shards,
+                       int *result, struct oh_fault *fault);
 
 /*
  * NAT keep-alives and round trips: the host walks the location table and asks the shard of the AOR

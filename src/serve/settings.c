@@ -17,37 +17,48 @@
 #define SECOND       UINT64_C(1000000000)
 #define DEFAULT_PORT 5060
 
-/* A host as it stands in a URI, prepared once for all comparisons. */
+/* A host as it stands in a URI. It is read as an address when somebody asks, and once. */
 struct host {
     struct oh_span name;
+    bool read;
     struct oh_addr addr; /* family NONE: a name */
 };
 
-/* Reads a host as an address if it is one, and without its final dot if it is a name. */
+/* Without its final dot if it is a name. */
 static struct host host_of(struct oh_span text)
 {
-    struct host h = {text, {0}};
+    struct host h = {.name = text};
 
-    if (oh_addr_parse(text, &h.addr) != OH_OK)
-        h.addr = (struct oh_addr){0};
-    else
-        oh_addr_unmap(&h.addr);
     if (text.n > 1 && text.p[text.n - 1] == '.')
         h.name.n--;
     return h;
 }
 
-/* True when the configured text names the host. */
-static bool host_is(const struct host *h, const char *text)
+/* The host as an address; NULL when it is a name. */
+static const struct oh_addr *address_of(struct host *h)
 {
-    struct oh_addr addr;
+    if (!h->read) {
+        h->read = true;
+        if (oh_addr_parse(h->name, &h->addr) != OH_OK)
+            h->addr = (struct oh_addr){0};
+        else
+            oh_addr_unmap(&h->addr);
+    }
+    return h->addr.family == OH_FAMILY_NONE ? NULL : &h->addr;
+}
+
+/* True when the configured text names the host. */
+static bool host_is(struct host *h, const char *text)
+{
+    const struct oh_addr *addr;
+    struct oh_addr other;
 
     /* Also an address is usually spelled as it was configured, and then needs no reading. */
     if (oh_span_ieq(h->name, oh_span_str(text)))
         return true;
-    if (h->addr.family == OH_FAMILY_NONE)
-        return false;
-    return oh_addr_parse(oh_span_str(text), &addr) == OH_OK && oh_addr_same_host(&h->addr, &addr);
+    addr = address_of(h);
+    return addr && oh_addr_parse(oh_span_str(text), &other) == OH_OK &&
+           oh_addr_same_host(addr, &other);
 }
 
 /* The wildcard addresses come first, as most machines run it. */
@@ -124,7 +135,7 @@ void oh__settings_default(struct oh__settings *s)
 }
 
 /* The listed domain of a host, without following its alias; NULL when it is not listed. */
-static const struct oh__settings_domain *listed(const struct oh__settings *s, const struct host *h)
+static const struct oh__settings_domain *listed(const struct oh__settings *s, struct host *h)
 {
     for (unsigned i = 0; i < s->domains_n; i++) {
         if (host_is(h, s->domains[i].name))
@@ -158,23 +169,25 @@ const struct oh__settings_domain *oh__settings_main(const struct oh__settings *s
 }
 
 /* True when a listener is bound to the host's address, or advertises the host. */
-static bool is_listener(const struct oh__settings_listener *l, const struct host *h)
+static bool is_listener(const struct oh__settings_listener *l, struct host *h)
 {
+    const struct oh_addr *addr;
+
     if (l->advertise[0] && host_is(h, l->advertise))
         return true;
-    return h->addr.family != OH_FAMILY_NONE && !oh_addr_is_any(&l->addr) &&
-           oh_addr_same_host(&l->addr, &h->addr);
+    addr = address_of(h);
+    return addr && !oh_addr_is_any(&l->addr) && oh_addr_same_host(&l->addr, addr);
 }
 
 /* True when any listener is the host; a wildcard one counts for all addresses when asked so. */
-static bool any_listener(const struct oh__settings *s, const struct host *h, bool wildcard)
+static bool any_listener(const struct oh__settings *s, struct host *h, bool wildcard)
 {
     for (unsigned i = 0; i < s->listeners_n; i++) {
         const struct oh__settings_listener *l = &s->listeners[i];
 
         if (is_listener(l, h))
             return true;
-        if (wildcard && h->addr.family != OH_FAMILY_NONE && oh_addr_is_any(&l->addr))
+        if (wildcard && address_of(h) && oh_addr_is_any(&l->addr))
             return true;
     }
     return false;
@@ -190,7 +203,7 @@ const struct oh__settings_domain *oh__settings_domain(const struct oh__settings 
         return follow(s, d);
     if (!s->any_domain)
         return any_listener(s, &h, false) ? oh__settings_main(s) : NULL;
-    if (h.addr.family == OH_FAMILY_NONE && h.name.n)
+    if (!address_of(&h) && h.name.n)
         return &s->fallback;
     return any_listener(s, &h, true) ? &s->fallback : NULL;
 }
@@ -199,9 +212,8 @@ bool oh__settings_is_us(const struct oh__settings *s, struct oh_span host, uint1
                         const struct oh_addr *local)
 {
     struct host h = host_of(host);
-    bool name = h.addr.family == OH_FAMILY_NONE;
     /* A domain, and without domains any name, is ours on every port that we listen on. */
-    bool domain = listed(s, &h) || (s->any_domain && name && h.name.n);
+    bool domain = listed(s, &h) || (s->any_domain && !address_of(&h) && h.name.n);
 
     for (unsigned i = 0; i < s->listeners_n; i++) {
         const struct oh__settings_listener *l = &s->listeners[i];
@@ -210,7 +222,8 @@ bool oh__settings_is_us(const struct oh__settings *s, struct oh_span host, uint1
             continue;
         if (domain || is_listener(l, &h))
             return true;
-        if (!name && local && oh_addr_is_any(&l->addr) && oh_addr_same_host(local, &h.addr))
+        if (address_of(&h) && local && oh_addr_is_any(&l->addr) &&
+            oh_addr_same_host(local, &h.addr))
             return true;
     }
     return false;

@@ -116,18 +116,19 @@ int oh__store_accounts_put(struct oh__store *store, const struct oh__account_row
 
 /* A row that is not there is told by the number of rows that changed: SQL calls that a success. */
 int oh__store_account_remove(struct oh__store *store, struct oh_span user, struct oh_span domain,
-                             uint64_t gone_at)
+                             uint64_t gone_at, char why[OH__STORE_WHY])
 {
     enum oh__db_statement which = gone_at ? OH__DB_ACCOUNT_TOMBSTONE : OH__DB_ACCOUNT_DELETE;
     sqlite3_stmt *stmt = store->db.stmt[which];
     int rc = OH_E_IO;
 
+    oh__why(why, "the account cannot be written");
     if (store->read_only)
         return OH_E_IO;
     pthread_mutex_lock(&store->db.lock);
     if (bind_text(stmt, 1, user) == SQLITE_OK && bind_text(stmt, 2, domain) == SQLITE_OK &&
         (!gone_at || sqlite3_bind_int64(stmt, 3, (sqlite3_int64)gone_at) == SQLITE_OK))
-        rc = oh__db_run(&store->db, which, "write", NULL);
+        rc = oh__db_run(&store->db, which, "write", why);
     if (rc == OH_OK && sqlite3_changes(store->db.sql) == 0)
         rc = OH_E_ABSENT;
     pthread_mutex_unlock(&store->db.lock);

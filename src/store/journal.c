@@ -30,9 +30,10 @@ static int flush(struct oh__journal *j)
         j->segment->dirty = true;
         j->at += j->batch_n;
     } else {
-        oh__trouble(j->store, true, "write", j->segment->name);
+        /* The state first: a compaction that sees the trouble must see why it is not over. */
         j->lost = true;
         j->state = OH__JOURNAL_FAILED;
+        oh__trouble(j->store, true, "write", j->segment->name);
         rc = OH_E_IO;
     }
     j->batch_n = 0;

@@ -103,9 +103,9 @@ int oh__store_accounts_put(struct oh__store *store, const struct oh__account_row
                            char why[OH__STORE_WHY]);
 
 /* Turns an account into a tombstone (gone_at) or, with gone_at 0, deletes the row. OH_OK or
- * OH_E_ABSENT or OH_E_IO. */
+ * OH_E_ABSENT, or OH_E_IO with why. */
 int oh__store_account_remove(struct oh__store *store, struct oh_span user, struct oh_span domain,
-                             uint64_t gone_at);
+                             uint64_t gone_at, char why[OH__STORE_WHY]);
 
 /*
  * Calls visit for every account from this one on, tombstones included, in the order of user and

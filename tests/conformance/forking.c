@@ -83,22 +83,6 @@ static unsigned finals(struct peer *p)
 
 /* ---- loops and breadth ---- */
 
-/* A forwarder without care: sends a request that it got back to the server, for another user. */
-static void bounce(struct peer *p, const struct oh_msg *m, const char *uri)
-{
-    static unsigned n;
-    struct world *w = peer_world(p);
-    char *text = malloc(m->raw.n + 512);
-    int head;
-
-    CHECK(w, text != NULL);
-    head = snprintf(text, 512, "%.*s %s SIP/2.0\r\nVia: SIP/2.0/UDP %s;branch=z9hG4bKbounce%u\r\n",
-                    OH_PRI(m->method_text), uri, peer_address(p), n++);
-    memcpy(text + head, m->start.p + m->start.n + 2, m->raw.n - m->start.n - 2);
-    peer_send_bytes(p, oh_span(text, (size_t)head + m->raw.n - m->start.n - 2));
-    free(text);
-}
-
 static void loop(struct world *w)
 {
     struct peer *alice = peer_new(w, CALLER, "alice"), *t = phone(w, "192.0.2.40:5060", "bob");

@@ -331,6 +331,23 @@ const struct oh_msg *fetch(struct peer *p, const char *user)
     return answer(p, "200 REGISTER");
 }
 
+/* ---- forwarders ---- */
+
+void bounce(struct peer *p, const struct oh_msg *m, const char *uri)
+{
+    static unsigned n;
+    struct world *w = peer_world(p);
+    char *text = malloc(m->raw.n + 512);
+    int head;
+
+    CHECK(w, text != NULL);
+    head = snprintf(text, 512, "%.*s %s SIP/2.0\r\nVia: SIP/2.0/UDP %s;branch=z9hG4bKbounce%u\r\n",
+                    OH_PRI(m->method_text), uri, peer_address(p), n++);
+    memcpy(text + head, m->start.p + m->start.n + 2, m->raw.n - m->start.n - 2);
+    peer_send_bytes(p, oh_span(text, (size_t)head + m->raw.n - m->start.n - 2));
+    free(text);
+}
+
 /* ---- looking ---- */
 
 const char *text_of(struct oh_span span)

@@ -148,6 +148,10 @@ void registers(struct peer *p, const char *user, const char *call, unsigned cseq
 /* What the registrar has for a user: fetches and returns the 200. */
 const struct oh_msg *fetch(struct peer *p, const char *user);
 
+/* A forwarder without care: sends a request that it got back to the server, for another user, with
+ * a Via of its own on top. */
+void bounce(struct peer *p, const struct oh_msg *m, const char *uri);
+
 /* ---- looking ---- */
 
 /* The first value of a header as text, "" when there is none; lives until 8 more calls. */

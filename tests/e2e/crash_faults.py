@@ -257,14 +257,14 @@ class Rig:
         return os.path.join(self.state, *below)
 
     def journals(self):
-        """Segments with records, the one with most first. Others are empty or torn to begin
-        with."""
+        """Segments with records, the one with most first."""
         found = []
         for name in os.listdir(self.file("bindings")):
             if re.match(r"\d+-\d+\.log$", name):
                 with open(self.file("bindings", name), "rb") as f:
                     data = f.read()
-                found.append((len(data.rstrip(b"\0")), self.file("bindings", name)))
+                if data[64:96].strip(b"\0"):
+                    found.append((len(data.rstrip(b"\0")), self.file("bindings", name)))
         return [path for _, path in sorted(found, reverse=True)]
 
     def until_snapshot(self):
@@ -298,8 +298,9 @@ def failing_disk(rig, errno):
     """Refuses registrations with 500, tells it once, serves calls, and recovers by itself."""
     rig.begin()
     rig.ringing_phone()
+    rig.knobs(write=errno)  # first, so that what is told first is always the same
+    codes = [rig.register()]
     rig.disk(errno)
-    codes = []
 
     def refused():
         codes.append(rig.register())
@@ -518,11 +519,18 @@ def journals_cut_to_nothing(rig):
 
 def journals_swapped(rig):
     """Names say nothing about the order of records: versions do."""
-    rig.begin(300)
-    rig.kill()
-    paths = rig.journals()
-    if len(paths) < 2:
-        raise Wrong("there is only one journal")
+    rig.begin(4)
+    paths = []
+    for _ in range(20):     # a compaction may come just before the kill
+        if rig.process.poll() is not None:
+            rig.start()
+        until(10, lambda: rig.register() == 200 and len(rig.journals()) > 1)
+        rig.kill()
+        paths = rig.journals()
+        if len(paths) > 1:
+            break
+    else:
+        raise Wrong("there is never more than one journal")
     os.rename(paths[0], paths[0] + ".x")
     os.rename(paths[1], paths[0])
     os.rename(paths[0] + ".x", paths[1])
@@ -748,6 +756,129 @@ def bad_backups(rig):
     rig.nothing_lost()    # registrations that are live are newer than any backup
 
 
+# ---- commands and starts that are killed at each of their steps ----
+
+def steps(rig, command, before, after):
+    """Runs a command again and again, killed at its first call that changes a file, at its second
+    and so on, each time on what `before` has made; `after` looks. The end is a run that was not
+    killed."""
+    for number in range(1, 400):
+        before()
+        env = dict(os.environ, LD_PRELOAD=rig.faults, FAULTS_DIR=rig.folder,
+                   FAULTS_KILL=str(number))
+        done = subprocess.run(command, env=env, stdin=subprocess.DEVNULL, text=True, timeout=20,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        if done.returncode not in (0, -signal.SIGKILL):
+            raise Wrong("at step %d: %s" % (number, done.stdout.strip()))
+        try:
+            after(done.returncode == 0)
+        except Wrong as why:
+            raise Wrong("killed at step %d: %s" % (number, why)) from None
+        if done.returncode == 0:
+            print("    %d steps" % (number - 1))
+            return
+    raise Wrong("it has no end")
+
+
+def users_of(rig):
+    """The accounts in the files, without a server."""
+    status, text = rig.offhook("user", "list", "-o", "json")
+    if status:
+        raise Wrong("the files cannot be read: " + text)
+    return {a["user"] for a in json.loads(text)["accounts"]}
+
+
+def prepared(rig):
+    """A state at rest, a backup of what it was before, and a way back to it."""
+    rig.begin(12)
+    rig.copy = os.path.join(rig.folder, "copy")
+    if not rig.ask(command="backup", directory=rig.copy)["ok"]:
+        raise Wrong("no backup")
+    rig.ask(command="user-add", user="newer", password="pw")
+    rig.must(rig.register(), 200, "a REGISTER")
+    rig.kill()
+    rig.rest = os.path.join(rig.folder, "rest")
+    os.rename(rig.state, rig.rest)
+
+    def before():
+        for name in os.listdir(rig.folder):
+            if name.startswith("state") or name.startswith("made"):
+                shutil.rmtree(os.path.join(rig.folder, name))
+        shutil.copytree(rig.rest, rig.state, ignore=shutil.ignore_patterns("control.sock"))
+    return before
+
+
+def restores_killed(rig):
+    """The old state is there as a whole, or the new one."""
+    before = prepared(rig)
+
+    def after(finished):
+        new = "newer" not in users_of(rig)
+        if finished and not new:
+            raise Wrong("the backup is not in force")
+        rig.start()
+        lost = rig.lost()
+        rig.kill()
+        if len(lost) > (1 if new else 0):
+            raise Wrong("%d registrations are lost" % len(lost))
+    steps(rig, [rig.program, "restore", rig.copy, "--state", rig.state], before, after)
+
+
+def backups_killed(rig):
+    """A backup that has its name is whole, and one that has none is in nobody's way."""
+    before = prepared(rig)
+    made = os.path.join(rig.folder, "made")
+    command = [rig.program, "backup", made, "--state", rig.state]
+
+    def after(finished):
+        if not os.path.isdir(made):
+            if finished:
+                raise Wrong("there is no backup")
+            done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                  text=True)
+            if done.returncode:
+                raise Wrong("the next one fails: " + done.stdout.strip())
+        status, text = rig.offhook("restore", made)
+        if status or "newer" not in users_of(rig):
+            raise Wrong("the backup is not whole: " + text)
+    steps(rig, command, before, after)
+
+
+def changes_killed(rig):
+    """An account is there, or it is not; all others are."""
+    before = prepared(rig)
+
+    def after(finished):
+        users = users_of(rig)
+        if not users >= set(rig.users) | {"newer"} or (finished and "late" not in users):
+            raise Wrong("accounts are missing: %s" % sorted(users))
+    steps(rig, [rig.program, "user", "add", "late", "--state", rig.state], before, after)
+
+
+def first_starts_killed(rig):
+    """Whatever the first start of all had made, the next one goes on from. There are a hundred
+    steps; each fourth one is tried, so that before, in the middle and behind take turns, and all
+    with FAULTS_ALL=1."""
+    for number in range(1, 400, 1 if os.environ.get("FAULTS_ALL") else 4):
+        shutil.rmtree(rig.state, ignore_errors=True)
+        os.environ["FAULTS_KILL"] = str(number)
+        try:
+            rig.start()
+            break
+        except Wrong:
+            if rig.process.poll() != -signal.SIGKILL:
+                raise
+        finally:
+            del os.environ["FAULTS_KILL"]
+        rig.start()
+        if not rig.ask(command="status")["ok"]:
+            raise Wrong("it does not serve after step %d" % number)
+        rig.kill()
+    print("    some %d steps" % (number - 1))
+    if number < 10:
+        raise Wrong("a first start has more steps than that")
+
+
 def busy(rig):
     """While a long command runs, others get an answer at once."""
     rig.begin(4)
@@ -873,6 +1004,10 @@ CASES = [
     ("clock set back across a restart", clock_back),
     ("clock set forward across a restart", clock_forward),
     ("backups that are damaged", bad_backups),
+    ("a restore killed at each of its steps", restores_killed),
+    ("a backup killed at each of its steps", backups_killed),
+    ("an account's making killed at each of its steps", changes_killed),
+    ("a first start killed at each of its steps", first_starts_killed),
     ("a long command keeps nobody waiting", busy),
 ]
 

@@ -24,6 +24,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -267,6 +268,32 @@ int renameat(int from_dir, const char *from, int to_dir, const char *to)
         return -1;
     bool end = count();
     int r = real(from_dir, from, to_dir, to);
+
+    over(end);
+    return r;
+}
+
+int renameat2(int from_dir, const char *from, int to_dir, const char *to, unsigned flags)
+{
+    int (*real)(int, const char *, int, const char *, unsigned) = system_one("renameat2");
+
+    if (refused(KNOB_NAMES))
+        return -1;
+    bool end = count();
+    int r = real(from_dir, from, to_dir, to, flags);
+
+    over(end);
+    return r;
+}
+
+int mkdirat(int dir, const char *name, mode_t mode)
+{
+    int (*real)(int, const char *, mode_t) = system_one("mkdirat");
+
+    if (refused(KNOB_NAMES))
+        return -1;
+    bool end = count();
+    int r = real(dir, name, mode);
 
     over(end);
     return r;

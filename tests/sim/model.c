@@ -137,7 +137,9 @@ static uint64_t key_above(const struct oh_via *via, struct oh_span method)
 
 static uint64_t sent_by(const struct oh_via *via)
 {
-    return hash(29, via->host) ^ 3 * via->port;
+    static const struct oh__hash_key key = {29, 17};
+
+    return oh__hash_fold(&key, via->host) ^ 3 * (via->port ? via->port : 5060u);
 }
 
 static struct served *find_served(const struct model *m, uint64_t key)
@@ -413,7 +415,7 @@ static void cancel_out(struct model *m, const struct oh_flow *flow, const struct
 
     RULE(m, invite && invite->invite && invite->uri == hash(27, msg->uri),
          "a CANCEL is that of an INVITE of ours");
-    RULE(m, invite->provisional, "a CANCEL waits for a 1xx");
+    RULE(m, invite->provisional || m->world->hostile, "a CANCEL waits for a 1xx");
     RULE(m, !invite->final || m->world->hostile, "no CANCEL behind the final response");
     invite->cancelled = true;
     invite->cancelled_at = m->world->now;

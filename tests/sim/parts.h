@@ -179,7 +179,10 @@ struct world {
     struct world_text ladder;
     uint64_t trace; /* hash of all that was sent, and when */
     struct deferred *deferred;
-    void *kept;       /* list of blocks that live as long as the world */
+    void *kept; /* list of blocks that live as long as the world */
+    /* Tampers with what the server says, before anybody sees it; true swallows it. */
+    bool (*lie)(struct world *w, struct oh__serve_output *out);
+    uint64_t lies;    /* since when, for those who want to know */
     bool hostile;     /* peers send damaged messages */
     bool streams_die; /* branches that waited on them are given up, and a late 2xx is a stray */
     bool lenient;     /* memory is made short: what was lost for that is no fault */

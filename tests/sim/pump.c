@@ -90,6 +90,8 @@ static void leave(struct world *w, struct worker *k, unsigned shard)
     while (oh__serve_take(serve, &out)) {
         switch (out.kind) {
         case OH__SERVE_SEND:
+            if (w->lie && w->lie(w, &out))
+                break;
             invariants_taken(w->invariants, &out.flow, out.bytes);
             if (out.durable && k->env.journal && oh__journal_pending(k->env.journal))
                 hold(k, &out);
@@ -132,15 +134,16 @@ static struct oh__serve *enter(struct world *w, struct worker *k, unsigned shard
 /* ---- what arrives ---- */
 
 static void run_message(struct world *w, struct worker *k, const struct oh_flow *flow, int parsed,
-                        const struct oh_fault *fault)
+                        struct oh_fault *fault)
 {
     struct server *s = &w->server;
-    int shard = oh__serve_shard_of(&s->shared, &s->msg, s->shards_n);
+    int result = parsed;
+    int shard = oh__serve_shard_of(&s->shared, &s->msg, s->shards_n, &result, fault);
 
     invariants_received(w->invariants, flow, &s->msg, parsed);
     if (shard < 0)
         return;
-    oh__serve_input(enter(w, k, (unsigned)shard), &k->env, flow, &s->msg, parsed, fault);
+    oh__serve_input(enter(w, k, (unsigned)shard), &k->env, flow, &s->msg, result, fault);
     leave(w, k, (unsigned)shard);
     invariants_settled(w->invariants);
 }

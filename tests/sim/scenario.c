@@ -170,6 +170,7 @@ static const struct scenario scenarios[] = {
     {"policy", "a policy in Lua replies, routes and fails; reloads in mid-call", with_policy,
      scenario_policy, 1},
     {"loops", "users whose contacts are other users", with_short_times, scenario_loops, 1},
+    {"watcher", "a server that is made to look guilty is found out", NULL, scenario_watcher, 4},
     {"chaos", "everything at once, restarts and reloads among it", chaos, scenario_chaos, 1},
     {"chaos-disk", "the same with the real store on a bad disk", chaos_disk, scenario_chaos, 2},
 };

@@ -65,6 +65,7 @@ void scenario_disk(struct world *w, void *arg);
 void scenario_policy(struct world *w, void *arg);
 void scenario_chaos(struct world *w, void *arg);
 void scenario_loops(struct world *w, void *arg);
+void scenario_watcher(struct world *w, void *arg);
 
 #define SCENARIO_PHONES 40
 

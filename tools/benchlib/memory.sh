@@ -43,38 +43,55 @@ wait_ringing() {
 }
 
 # Calls that all ring: two transactions in flight each. Then messages, until six seconds later the
-# clients' Timer K has ended (5 s) and only the servers' completed transactions are left (32 s).
+# clients' Timer K has ended (5 s) and only the servers' completed transactions are left (32 s). Idle
+# is a server that has worked before: 1,000 calls, whose leftovers are less than 2 % of it.
 transactions() {
-    local calls=20000 messages=50000 idle peak now line n generator
+    local calls=20000 messages=50000 phones="--registered --callee 30500" idle line now n generator
     STATE=
     start_offhook 1 --no-auth
-    load ring --rate 8000 --count $calls --window $calls --hold 4 --callee 30500 >"$WORK/ring" &
+    line=$(load call --rate 1000 --count 1000 --window 1000 --callee 30500) || die "call: $line"
+    sleep 2
+    idle=$(memory)
+    load ring --rate 8000 --count $calls --window $calls --hold 4 $phones >"$WORK/ring" &
     generator=$!
     wait_ringing
     n=$(status transactions_in_flight)
     now=$(memory)
     wait $generator || die "ring: $(tail -n 1 "$WORK/ring")"
-    idle=$(field pss_before_kib "$(tail -n 1 "$WORK/ring")")
     put memory in_flight offhook "$(calc "($now - $idle) * 1024 / $n")"
     put memory in_flight_n offhook "$n"
-    sleep 40 # until everything of it has ended (Timers H, J: 32 s)
-    put memory after_calls offhook "$(calc "$(memory) / $idle")"
-    line=$(load message --rate 25000 --count $messages --window 20000 --registered \
-        --callee 30500) || die "message: $line"
-    peak=$(memory)
+    put memory idle_kib offhook "$idle"
+    put memory peak_kib offhook "$now"
+    say "transactions idle $idle ringing $now"
+    until_gone "$idle"
+    completed_ones $messages "$phones"
+    stop_server
+}
+
+# until_gone IDLE: what is left of the peak 50 seconds later: Timers H and J take 32.
+until_gone() {
+    local now
+    sleep 50
+    now=$(memory)
+    say "transactions after $now"
+    put memory after offhook "$(calc "$now / $1")"
+}
+
+# completed_ones MESSAGES ARGS
+completed_ones() {
+    local messages=$1 line before now n
+    shift
+    before=$(memory)
+    # shellcheck disable=SC2086
+    line=$(load message --rate 20000 --count "$messages" --window 20000 $*) ||
+        die "message: $line"
     sleep 6
     n=$(status transactions_completed)
     now=$(memory)
-    put memory completed offhook "$(calc "($now - $(field pss_before_kib "$line")) * 1024 / $n")"
+    say "completed $before $now $n $line"
+    put memory completed offhook "$(calc "($now - $before) * 1024 / $n")"
     put memory completed_n offhook "$n"
     put memory completed_reply offhook "$(field reply "$line")"
-    sleep 36
-    now=$(memory)
-    say "transactions idle $idle peak $peak after $now: $line"
-    put memory idle_kib offhook "$idle"
-    put memory peak_kib offhook "$peak"
-    put memory after offhook "$(calc "$now / $idle")"
-    stop_server
 }
 
 # A server that was killed with all its bindings: from its start to its first answer.

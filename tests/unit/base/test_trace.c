@@ -15,7 +15,7 @@ static void keep(void *ctx, const struct oh__trace_event *ev)
 static void sink_sees_the_event(void **state)
 {
     struct oh__trace_event got = {0};
-    struct oh__trace trace = {.ctx = &got, .sink = keep};
+    struct oh__trace trace = {.ctx = &got, .kinds = ~0u, .sink = keep};
     struct oh__trace_event ev = {
         .now = 5, .kind = OH__TRACE_DECISION, .name = "request.refused", .code = 403};
     (void)state;

@@ -143,6 +143,18 @@ static void test_everything(void **state)
     assert_int_equal(c.duration, 0);
     assert_int_equal(c.slots, 500);
     assert_true(c.register_first);
+    /* How to go there: said by the target, by an option, or by both when they agree. */
+    assert_int_equal(c.transport, OH_TRANSPORT_UDP);
+    assert_int_equal(read_line("load call", "tcp:127.0.0.1:5070", &c), OH__EXIT_OK);
+    assert_int_equal(c.transport, OH_TRANSPORT_TCP);
+    assert_int_equal(c.port, 5070);
+    assert_string_equal(c.domain, "127.0.0.1:5070");
+    assert_int_equal(read_line("load call", "sip:[::1]:5071;transport=TCP", &c), OH__EXIT_OK);
+    assert_int_equal(c.transport, OH_TRANSPORT_TCP);
+    assert_string_equal(c.domain, "[::1]:5071");
+    assert_int_equal(read_line("load call", "tcp:127.0.0.1 --transport tcp", &c), OH__EXIT_OK);
+    assert_int_equal(read_line("load call", "sip:h.example --transport tcp", &c), OH__EXIT_OK);
+    assert_int_equal(c.transport, OH_TRANSPORT_TCP);
     /* Without --duration the count alone ends the run. */
     assert_int_equal(read_line("load options", "127.0.0.1 --count 3", &c), OH__EXIT_OK);
     assert_int_equal(c.duration, 0);
@@ -193,7 +205,13 @@ static void test_refused(void **state)
         {"load call", "127.0.0.1 --password-file /nonexistent/file"},
         {"load call", ""},
         {"load call", "127.0.0.1 127.0.0.2"},
-        {"load call", "tcp:127.0.0.1"},
+        {"load call", "udp:127.0.0.1 --transport tcp"},
+        {"load call", "127.0.0.1;transport=tcp --transport udp"},
+        {"load call", "127.0.0.1 --transport sctp"},
+        {"load call", "127.0.0.1 --transport tls"},
+        {"load call", "127.0.0.1;transport=tls"},
+        {"load call", "127.0.0.1;lr"},
+        {"load call", ";transport=tcp"},
         {"load call", "tls:127.0.0.1"},
         {"load call", "sip:bob@127.0.0.1"},
         {"load call", "127.0.0.1:0"},

@@ -480,7 +480,7 @@ static void see(void *ctx, const struct oh__trace_event *ev)
 static void trace_sees_everything(void **state)
 {
     struct seen seen = {0};
-    struct oh__trace trace = {&seen, see};
+    struct oh__trace trace = {.ctx = &seen, .kinds = ~0u, .sink = see};
     struct oh_endpoint_options o = {.trace = &trace};
     struct oh_flow flow = UDP;
     struct rig r;

@@ -283,12 +283,14 @@ static json_t *run(struct world *w, const char *text)
 static void decide(struct world *w, enum oh__decision_kind kind, const char *account,
                    const char *from, const char *call_id)
 {
-    struct oh__decision d = {.wall = 1, .kind = (uint8_t)kind, .code = 403};
+    struct oh__decided d = {.wall = 1,
+                            .kind = (uint8_t)kind,
+                            .code = 403,
+                            .method = OH_LIT("REGISTER"),
+                            .account = oh_span_str(account),
+                            .call_id = oh_span_str(call_id),
+                            .why = OH_LIT("because")};
 
-    snprintf(d.method, sizeof d.method, "REGISTER");
-    snprintf(d.account, sizeof d.account, "%s", account);
-    snprintf(d.call_id, sizeof d.call_id, "%s", call_id);
-    snprintf(d.why, sizeof d.why, "because");
     assert_int_equal(oh_addr_parse_port(oh_span_str(from), &d.flow.peer), OH_OK);
     oh__decisions_add(w->host.shared.decisions, &d);
 }

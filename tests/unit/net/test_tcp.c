@@ -537,6 +537,49 @@ static void test_reuse(void **state)
     kit_close(&k);
 }
 
+/* Connections that were asked for are nobody else's, and their end is told. */
+static void test_connect(void **state)
+{
+    struct kit k = {0};
+    struct oh__net_input in;
+    struct oh_addr addr;
+    struct oh_flow flows[2], flow;
+    char back[16];
+    int listener = kit_socket(SOCK_STREAM, "127.0.0.1:0", &addr), fds[3];
+
+    (void)state;
+    open_tcp(&k);
+    assert_int_equal(listen(listener, 4), 0);
+    for (unsigned i = 0; i < 2; i++) {
+        flows[i] = kit_flow(&k, 0, &addr);
+        assert_int_equal(oh__net_connect(k.net, &flows[i]), OH_OK);
+        kit_run(k.net, OH__NET_FAILED, 10);
+        fds[i] = accept(listener, NULL, NULL);
+    }
+    assert_true(flows[0].id != 0 && flows[1].id != 0 && flows[0].id != flows[1].id);
+    oh__net_send(k.net, &flows[1], OH_LIT("two"), 0);
+    oh__net_send(k.net, &flows[0], OH_LIT("one"), 0);
+    flow = kit_flow(&k, 0, &addr);
+    oh__net_send(k.net, &flow, OH_LIT("three"), 0);
+    kit_run(k.net, OH__NET_FAILED, 10);
+    fds[2] = accept(listener, NULL, NULL);
+    assert_int_equal(kit_read(fds[0], back, 3), 3);
+    assert_memory_equal(back, "one", 3);
+    assert_int_equal(kit_read(fds[1], back, 3), 3);
+    assert_memory_equal(back, "two", 3);
+    assert_int_equal(kit_read(fds[2], back, 5), 5);
+    assert_int_equal(oh__net_connect(k.net, &flow), OH_E_BUSY);
+    close(fds[1]);
+    assert_true(kit_next(k.net, OH__NET_CLOSED, &in, 1000));
+    assert_int_equal(in.flow.id, flows[1].id);
+    flow.transport = OH_TRANSPORT_UDP;
+    assert_int_equal(oh__net_connect(k.net, &flow), OH_E_UNSUPPORTED);
+    close(fds[0]);
+    close(fds[2]);
+    close(listener);
+    kit_close(&k);
+}
+
 /* One peer does not read. It is closed at the bound; another is served all the while. */
 static void test_slow_reader(void **state)
 {
@@ -807,17 +850,29 @@ static void test_ipv6(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_byte_by_byte),       cmocka_unit_test(test_pipelined),
-        cmocka_unit_test(test_many_segments),      cmocka_unit_test(test_framing),
-        cmocka_unit_test(test_header_flood),       cmocka_unit_test(test_message_timeout),
-        cmocka_unit_test(test_idle_timeout),       cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_no_descriptors),     cmocka_unit_test(test_connect_refused),
-        cmocka_unit_test(test_connect_timeout),    cmocka_unit_test(test_reuse),
-        cmocka_unit_test(test_slow_reader),        cmocka_unit_test(test_partial_writes),
-        cmocka_unit_test(test_keep_alive),         cmocka_unit_test(test_pongs_are_no_ping),
-        cmocka_unit_test(test_fairness),           cmocka_unit_test(test_share_of_a_round),
-        cmocka_unit_test(test_discard_is_bounded), cmocka_unit_test(test_end_of_a_stranger),
-        cmocka_unit_test(test_stop_accepting),     cmocka_unit_test(test_ipv6),
+        cmocka_unit_test(test_byte_by_byte),
+        cmocka_unit_test(test_pipelined),
+        cmocka_unit_test(test_many_segments),
+        cmocka_unit_test(test_framing),
+        cmocka_unit_test(test_header_flood),
+        cmocka_unit_test(test_message_timeout),
+        cmocka_unit_test(test_idle_timeout),
+        cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_no_descriptors),
+        cmocka_unit_test(test_connect_refused),
+        cmocka_unit_test(test_connect_timeout),
+        cmocka_unit_test(test_reuse),
+        cmocka_unit_test(test_connect),
+        cmocka_unit_test(test_slow_reader),
+        cmocka_unit_test(test_partial_writes),
+        cmocka_unit_test(test_keep_alive),
+        cmocka_unit_test(test_pongs_are_no_ping),
+        cmocka_unit_test(test_fairness),
+        cmocka_unit_test(test_share_of_a_round),
+        cmocka_unit_test(test_discard_is_bounded),
+        cmocka_unit_test(test_end_of_a_stranger),
+        cmocka_unit_test(test_stop_accepting),
+        cmocka_unit_test(test_ipv6),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

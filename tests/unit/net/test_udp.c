@@ -370,7 +370,7 @@ static void test_lanes(void **state)
     static const char *const arrive[] = {
         /* INVITE 3 is behind the CANCEL of its lane, and so is what joins it; INVITE 5 behind the
          * BYE of lane 66, which is lane 2. */
-        "INVITE 1", "INVITE 2", "CANCEL",   "CANCEL", "CANCEL",
+        "INVITE 1", "INVITE 2", "CANCEL", "CANCEL",   "CANCEL",
         "INVITE 3", "INVITE 4", "BYE",    "INVITE 5", "INVITE 6",
     };
     struct kit k = {0};

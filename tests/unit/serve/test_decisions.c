@@ -3,12 +3,9 @@
 
 static void add(struct oh__decisions *d, enum oh__decision_kind kind, const char *why)
 {
-    struct oh__decision e;
+    struct oh__decided e = {.kind = (uint8_t)kind, .why = oh_span_str(why)};
 
-    memset(&e, 0, sizeof(e));
-    e.kind = (uint8_t)kind;
     e.seq = 999; /* not for the caller to say */
-    memcpy(e.why, why, strlen(why));
     oh__decisions_add(d, &e);
 }
 
@@ -53,9 +50,7 @@ static void test_strangers(void **state)
     (void)state;
     add(d, OH__DECISION_CALL_FAILED, "ours");
     for (unsigned i = 0; i < 1000; i++) {
-        memset(&e, 0, sizeof(e));
-        e.stranger = true;
-        oh__decisions_add(d, &e);
+        oh__decisions_add(d, &(struct oh__decided){.stranger = true});
         if (i == 997)
             add(d, OH__DECISION_CALL_FAILED, "ours");
     }
@@ -114,27 +109,44 @@ static void test_clean(void **state)
     oh__decisions_free(d);
 }
 
-/* A field without a terminator gets one, and no text leaks from behind it. */
+/* Every text has its own bound and its own place, whatever the others are. */
 static void test_bounds(void **state)
+{
+    struct oh__decisions *d = oh__decisions_new(NULL, 0);
+    struct oh__decision e;
+    char text[300];
+    struct oh_span most = oh_span(text, sizeof(text));
+
+    (void)state;
+    memset(text, 'x', sizeof(text));
+    oh__decisions_add(d, &(struct oh__decided){.method = most,
+                                               .call_id = most,
+                                               .account = most,
+                                               .target = oh_span_head(most, 1),
+                                               .why = most,
+                                               .fix = most});
+    memset(&e, 'y', sizeof(e));
+    assert_int_equal(oh__decisions_before(d, 0, &e), OH_OK);
+    assert_int_equal(strlen(e.method), sizeof(e.method) - 1);
+    assert_int_equal(strlen(e.call_id), sizeof(e.call_id) - 1);
+    assert_int_equal(strlen(e.account), sizeof(e.account) - 1);
+    assert_string_equal(e.target, "x");
+    assert_string_equal(e.agent, "");
+    assert_int_equal(strlen(e.why), sizeof(e.why) - 1);
+    assert_int_equal(strlen(e.fix), sizeof(e.fix) - 1);
+    oh__decisions_free(d);
+}
+
+/* A text is cut before a character that it has no room for. */
+static void test_cut(void **state)
 {
     struct oh__decisions *d = oh__decisions_new(NULL, 0);
     struct oh__decision e;
 
     (void)state;
-    memset(&e, 'x', sizeof(e));
-    e.stranger = false;
-    e.agent[0] = 0;
-    oh__decisions_add(d, &e);
-    memset(&e, 0, sizeof(e));
+    oh__decisions_add(d, &(struct oh__decided){.method = OH_LIT("abcdefghijklmn\xc3\xbc")});
     assert_int_equal(oh__decisions_before(d, 0, &e), OH_OK);
-    assert_int_equal(strlen(e.method), sizeof(e.method) - 1);
-    assert_int_equal(strlen(e.call_id), sizeof(e.call_id) - 1);
-    assert_int_equal(strlen(e.account), sizeof(e.account) - 1);
-    assert_int_equal(strlen(e.target), sizeof(e.target) - 1);
-    assert_int_equal(strlen(e.why), sizeof(e.why) - 1);
-    assert_int_equal(strlen(e.fix), sizeof(e.fix) - 1);
-    for (size_t i = 0; i < sizeof(e.agent); i++)
-        assert_int_equal(e.agent[i], 0);
+    assert_string_equal(e.method, "abcdefghijklmn");
     oh__decisions_free(d);
 }
 
@@ -166,9 +178,10 @@ static void test_memory_fails(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_order),        cmocka_unit_test(test_clean),
-        cmocka_unit_test(test_bounds),       cmocka_unit_test(test_names),
-        cmocka_unit_test(test_memory_fails), cmocka_unit_test(test_strangers),
+        cmocka_unit_test(test_order),     cmocka_unit_test(test_clean),
+        cmocka_unit_test(test_bounds),    cmocka_unit_test(test_cut),
+        cmocka_unit_test(test_names),     cmocka_unit_test(test_memory_fails),
+        cmocka_unit_test(test_strangers),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

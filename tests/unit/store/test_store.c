@@ -339,10 +339,11 @@ static void accounts(void **state)
     assert_int_equal(visits, 1);
     rows[0].name = OH_LIT("Alice");
     assert_int_equal(oh__store_accounts_put(s, rows, 1, d.why), OH_OK);
-    assert_int_equal(oh__store_account_remove(s, OH_LIT("alice"), OH_LIT("b.test"), 99), OH_OK);
-    assert_int_equal(oh__store_account_remove(s, OH_LIT("bob"), OH_LIT(""), 0), OH_OK);
-    assert_int_equal(oh__store_account_remove(s, OH_LIT("bob"), OH_LIT(""), 0), OH_E_ABSENT);
-    assert_int_equal(oh__store_account_remove(s, OH_LIT("bob"), OH_LIT(""), 1), OH_E_ABSENT);
+    assert_int_equal(oh__store_account_remove(s, OH_LIT("alice"), OH_LIT("b.test"), 99, d.why),
+                     OH_OK);
+    assert_int_equal(oh__store_account_remove(s, OH_LIT("bob"), OH_LIT(""), 0, d.why), OH_OK);
+    assert_int_equal(oh__store_account_remove(s, OH_LIT("bob"), OH_LIT(""), 0, d.why), OH_E_ABSENT);
+    assert_int_equal(oh__store_account_remove(s, OH_LIT("bob"), OH_LIT(""), 1, d.why), OH_E_ABSENT);
     assert_accounts(s, "alice@b.test 1001 b.test aa/bb/cc Alice 99 1\n");
     oh__store_close(s);
     test_dir_remove(&d);
@@ -375,7 +376,7 @@ static void bad_accounts_change_nothing(void **state)
     oh__store_close(s);
     assert_int_equal(open_with(&d, d.state, true, &s), OH_OK);
     assert_int_equal(oh__store_accounts_put(s, &alice, 1, d.why), OH_E_DENIED);
-    assert_int_equal(oh__store_account_remove(s, alice.user, alice.domain, 1), OH_E_IO);
+    assert_int_equal(oh__store_account_remove(s, alice.user, alice.domain, 1, d.why), OH_E_IO);
     oh__store_close(s);
     test_dir_remove(&d);
 }
@@ -480,7 +481,7 @@ static void there_and_back(void **state)
     at = 0;
     assert_int_equal(oh__store_backup(s, backup, next_one, &at, d.why), OH_E_DUPLICATE);
     assert_non_null(strstr(d.why, "name a new directory"));
-    assert_int_equal(oh__store_account_remove(s, alice.user, alice.domain, 0), OH_OK);
+    assert_int_equal(oh__store_account_remove(s, alice.user, alice.domain, 0, d.why), OH_OK);
     assert_int_equal(mode_of(backup), 0700);
 
     /* Not while a server uses it. */
