@@ -2,8 +2,8 @@
 # Kills the server 200 times under load and compares what is there with what it had acknowledged,
 # cuts its power, then makes its disk, files and clock fail in every way of docs/reliability.md.
 #
-#     crash.sh [KILLS]      200 unless given, and a tenth as many power cuts; SEED=N repeats a plan,
-#                           which is printed
+#     crash.sh [KILLS]      200 unless given, and a twentieth of that of power cuts; SEED=N repeats a
+#                           plan, which is printed
 . "$(dirname "$0")/lib.sh"
 needs python3 cc
 
@@ -50,7 +50,8 @@ test_case "kill -9 under load: nothing acknowledged is lost" nothing_lost one
 W=2
 test_case "kill -9 under load: nothing acknowledged is lost" nothing_lost two
 kills sanitized "$OFFHOOK" $((KILLS / 5)) 2
-kills power "$OFFHOOK_FAST" $((KILLS / 10)) 2 --power "$T/powercut.so"
+kills power "$OFFHOOK_FAST" $((KILLS / 20)) 2 --power "$T/powercut.so"
 python3 "$HERE/crash_faults.py" "$OFFHOOK_FAST" "$T/faults" "$FAULTS" || FAILED=$((FAILED + 1))
 test_case "kill -9 under load with sanitizers: nothing acknowledged is lost" nothing_lost sanitized
-test_case "power cuts under load: accounts are there, registrations but for a second" nothing_lost power
+test_case "power cuts under load: accounts are there, registrations but for a second" \
+    nothing_lost power
