@@ -1,6 +1,8 @@
 /* One table of transports: the spelling in Via and the one in a URI's transport parameter. */
 #include <offhook/flow.h>
 
+#include "sip/lex.h"
+
 struct entry {
     struct oh_span via, param;
 };
@@ -27,8 +29,10 @@ uint8_t oh_transport_of(struct oh_span token)
     uint8_t i;
 
     /* As it is spelled in nearly every Via. */
-    if (token.n == 3 && memcmp(token.p, "UDP", 3) == 0)
+    if (token.n == 3 && oh__word(token.p, 3) == oh__word("UDP", 3))
         return OH_TRANSPORT_UDP;
+    if (token.n == 3 && oh__word(token.p, 3) == oh__word("TCP", 3))
+        return OH_TRANSPORT_TCP;
     for (i = OH_TRANSPORT_UDP; i < COUNT; i++)
         if (token.n == transports[i].via.n && oh_span_ieq(token, transports[i].via))
             return i;

@@ -11,7 +11,6 @@
 #include "sip/host.h"
 
 #include "base/ipv4.h"
-#include "sip/wide.h"
 
 /* Behind a host name; NULL, with a reason, when there is none. */
 static const char *name_skip(const char *p, const char *end, const char **why)
@@ -46,35 +45,21 @@ static const char *name_skip(const char *p, const char *end, const char **why)
 /* As name_skip for a short name that is fine; NULL when it has to be looked at closer. */
 static inline const char *short_name_skip(const char *p, const char *end, const char *limit)
 {
-    uint32_t plain, dots, dashes, starts, bits, first;
-    unsigned n, last;
-    __m128i a, b;
+    struct oh__host_bits b;
+    unsigned n;
 
     if (limit - p < 2 * OH__WIDE)
         return NULL;
-    a = oh__load16(p);
-    b = oh__load16(p + OH__WIDE);
-    plain = oh__plain16(a) | (uint32_t)oh__plain16(b) << OH__WIDE;
-    if (!~plain)
+    b = oh__host_bits(p);
+    if (!~b.plain)
         return NULL;
-    n = (unsigned)__builtin_ctz(~plain);
+    n = (unsigned)__builtin_ctz(~b.plain);
     if (n > (size_t)(end - p))
         n = (unsigned)(end - p);
     /* "_" is in no name that the standard knows, but in some that exist. */
-    if (!n || (p + n < end && p[n] == '_'))
+    if (!n || (p + n < end && p[n] == '_') || !oh__is_name_of_bits(p, n, b))
         return NULL;
-    bits = (UINT32_C(1) << n) - 1;
-    dots = (oh__equal16(a, '.') | (uint32_t)oh__equal16(b, '.') << OH__WIDE) & bits;
-    dashes = (oh__equal16(a, '-') | (uint32_t)oh__equal16(b, '-') << OH__WIDE) & bits;
-    starts = dots << 1 | 1;
-    last = n - 1;
-    /* No dot or dash where a label starts, and no dash where one ends. */
-    if (((dots | dashes) & starts) | (dashes & (dots >> 1 | UINT32_C(1) << last)))
-        return NULL;
-    /* The dot that makes a name absolute starts no label. */
-    starts &= bits;
-    first = 31 - (unsigned)__builtin_clz(starts);
-    return oh__is(p[first], OH__C_DIGIT) ? NULL : p + n;
+    return p + n;
 }
 #else
 static inline const char *short_name_skip(const char *p, const char *end, const char *limit)
@@ -86,8 +71,7 @@ static inline const char *short_name_skip(const char *p, const char *end, const 
 }
 #endif
 
-/* Behind an IPv4 address that no name goes on with; NULL when there is none. */
-static const char *ipv4_skip(const char *p, const char *end, struct oh_addr *addr)
+const char *oh__ipv4_skip(const char *p, const char *end, struct oh_addr *addr)
 {
     struct oh_addr a = {.family = OH_FAMILY_IPV4};
     size_t n = oh__ipv4_take(p, (size_t)(end - p), a.ip);
@@ -127,7 +111,7 @@ const char *oh__host_skip(const char *p, const char *end, const char *limit, str
     if (p < end && *p == '[')
         return ipv6_skip(p, end, addr, why);
     if (p < end && oh__is(*p, OH__C_DIGIT))
-        behind = ipv4_skip(p, end, addr);
+        behind = oh__ipv4_skip(p, end, addr);
     else
         behind = short_name_skip(p, end, limit);
     return behind ? behind : name_skip(p, end, why);

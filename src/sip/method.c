@@ -5,6 +5,8 @@
  */
 #include <offhook/method.h>
 
+#include "sip/lex.h"
+
 struct entry {
     struct oh_span text;
     const char *rfc;
@@ -42,12 +44,24 @@ static enum oh_method candidate(struct oh_span t)
     }
 }
 
+/* Equality of n bytes, 3 to 9: two words that overlap instead of a call. */
+static inline bool same(const char *a, const char *b, size_t n)
+{
+    if (n >= 8)
+        return !((oh__word(a, 8) ^ oh__word(b, 8)) |
+                 (oh__word(a + n - 8, 8) ^ oh__word(b + n - 8, 8)));
+    if (n >= 4)
+        return !((oh__word(a, 4) ^ oh__word(b, 4)) |
+                 (oh__word(a + n - 4, 4) ^ oh__word(b + n - 4, 4)));
+    return oh__word(a, 3) == oh__word(b, 3);
+}
+
 enum oh_method oh_method_of(struct oh_span token)
 {
     /* Most tokens are one of these, and the one comparison settles it. */
     enum oh_method m = candidate(token);
 
-    return oh_span_eq(token, methods[m].text) ? m : OH_METHOD_OTHER;
+    return m != OH_METHOD_OTHER && same(token.p, methods[m].text.p, token.n) ? m : OH_METHOD_OTHER;
 }
 
 struct oh_span oh_method_text(enum oh_method m)

@@ -10,8 +10,8 @@
  */
 #include <offhook/msg.h>
 
-#include "sip/lex.h"
 #include "sip/scan.h"
+#include "sip/wide.h"
 
 #define START_MIN 12 /* bytes of "SIP/2.0 200 " and of "A b: SIP/2.0" */
 
@@ -107,7 +107,7 @@ static void status_line(struct parse *ps, struct oh_span rest)
 static void request_line(struct parse *ps, struct oh_span rest, size_t method_n)
 {
     struct oh_msg *m = ps->m;
-    const char *blank;
+    const char *blank, *end;
 
     if (!method_n || method_n >= rest.n || rest.p[method_n] != ' ') {
         note(ps, OH_E_SYNTAX, OH_HEADER_OTHER, method_n, "no method and one blank at the start");
@@ -117,11 +117,13 @@ static void request_line(struct parse *ps, struct oh_span rest, size_t method_n)
     m->method_text = oh_span_head(rest, method_n);
     m->method = (uint8_t)oh_method_of(m->method_text);
     oh__skip(&rest, method_n + 1);
-    blank = rest.n ? memchr(rest.p, ' ', rest.n) : NULL;
-    m->uri = oh_span_head(rest, blank ? (size_t)(blank - rest.p) : rest.n);
-    if (!blank || !m->uri.n) {
+    end = rest.p + rest.n;
+    blank = oh__find(rest.p, end, m->raw.p + m->raw.n, ' ');
+    m->uri = oh_span_head(rest, (size_t)(blank - rest.p));
+    if (blank == end || !m->uri.n) {
         note(ps, OH_E_SYNTAX, OH_HEADER_OTHER, method_n + 1,
-             blank ? "more than one blank behind the method" : "no SIP version behind the URI");
+             blank < end ? "more than one blank behind the method"
+                         : "no SIP version behind the URI");
         return;
     }
     oh__skip(&rest, m->uri.n + 1);
@@ -143,8 +145,9 @@ static bool content_length(struct parse *ps, uint32_t *length)
 {
     const struct oh_msg *m = ps->m;
     const struct oh_row *row = oh_msg_row(m, OH_HEADER_CONTENT_LENGTH);
-    const char *why;
-    int rc;
+    struct oh_span value;
+    const char *why, *end;
+    uint64_t v;
 
     /* Even when both say the same: somebody on the way may take the other one. */
     if (row->next) {
@@ -152,12 +155,17 @@ static bool content_length(struct parse *ps, uint32_t *length)
              "more than one Content-Length header");
         return false;
     }
-    rc = oh_span_u32(oh_row_value(m, row), UINT32_MAX, length);
-    if (rc == OH_OK)
-        return true;
-    why = !row->value_len    ? "an empty Content-Length"
-          : rc == OH_E_RANGE ? "a Content-Length above 4294967295"
-                             : "a Content-Length that is not a number";
+    value = oh_row_value(m, row);
+    end = value.p + value.n;
+    if (value.n && oh__digits_skip(value.p, end, UINT32_MAX, &v) == end) {
+        if (v <= UINT32_MAX) {
+            *length = (uint32_t)v;
+            return true;
+        }
+        why = "a Content-Length above 4294967295";
+    } else {
+        why = value.n ? "a Content-Length that is not a number" : "an empty Content-Length";
+    }
     note(ps, OH_E_SYNTAX, OH_HEADER_CONTENT_LENGTH, row->value, why);
     return false;
 }
@@ -229,7 +237,9 @@ static void start_line(struct parse *ps)
 {
     struct oh_msg *m = ps->m;
     struct oh_span start = m->start;
-    size_t token = oh__run(start, OH__C_TOKEN);
+    const char *behind = oh__skip_wide(start.p, start.p + start.n, m->raw.p + m->raw.n,
+                                       OH__C_TOKEN);
+    size_t token = (size_t)(behind - start.p);
 
     m->request = !(token == 3 && start.n > 3 && start.p[3] == '/' &&
                    oh_span_ieq(oh_span_head(start, 3), OH_LIT("SIP")));

@@ -25,14 +25,20 @@
 
 #define INLINE inline __attribute__((always_inline))
 
+/* What a line begins with: a header's name of n bytes with a colon directly behind; id 0 when it
+ * has to be looked at closer. */
+struct name {
+    unsigned id, n;
+};
+
 /*
  * What a version does in its own way. control_fn: one bit for each control
- * character among the 64 bytes at i (those behind n have none). name_fn: which
- * header begins at i, and the length of its name, when there is a colon directly
- * behind; 0 when the line has to be looked at closer.
+ * character among the 64 bytes at i (those behind n have none). name_fn: what
+ * the line at i begins with.
  */
 typedef uint64_t control_fn(const char *p, size_t i, size_t n);
-typedef unsigned name_fn(const char *p, size_t i, size_t n, size_t *name_n);
+/* lint: allow names: this is the type of a function, not a name for the struct. */
+typedef struct name name_fn(const char *p, size_t i, size_t n);
 
 /* The lines of a message, as found so far. */
 struct lines {
@@ -104,9 +110,9 @@ static INLINE int last_return(struct lines *l, size_t i)
 }
 
 /* The CR at i: a fold, the end of a line, or the empty line. */
-static INLINE int carriage_return(struct lines *l, size_t i)
+static INLINE int carriage_return(struct lines *l, size_t i, bool inner)
 {
-    if (__builtin_expect(i + 2 >= l->n, 0))
+    if (!inner && __builtin_expect(i + 2 >= l->n, 0))
         return last_return(l, i);
     if (__builtin_expect(l->p[i + 1] != '\n', 0))
         return stop(l, OH__SCAN_BARE_CR, i);
@@ -121,8 +127,8 @@ static INLINE int carriage_return(struct lines *l, size_t i)
     return line_done(l, i);
 }
 
-/* Looks at every control character of one block. */
-static INLINE int block(struct lines *l, size_t base, uint64_t mask, uint64_t *carry)
+/* Looks at every control character of one block; behind an inner one are two bytes at least. */
+static INLINE int block(struct lines *l, size_t base, uint64_t mask, uint64_t *carry, bool inner)
 {
     enum oh__scan_result odd;
     size_t i;
@@ -136,7 +142,7 @@ static INLINE int block(struct lines *l, size_t base, uint64_t mask, uint64_t *c
                 return stop(l, odd, i);
             continue;
         }
-        r = carriage_return(l, i);
+        r = carriage_return(l, i, inner);
         if (r != GO_ON)
             return r;
         /* The LF behind it is done with; it may be the first byte of the next block. */
@@ -153,13 +159,21 @@ static INLINE int block(struct lines *l, size_t base, uint64_t mask, uint64_t *c
 static INLINE enum oh__scan_result find_lines(struct lines *l, control_fn *control)
 {
     uint64_t mask, carry = 0;
-    size_t base;
+    size_t base = 0;
     int r;
 
-    for (base = 0; base < l->n; base += 64) {
+    /* Far from the end nobody has to ask where it is. */
+    for (; l->n - base >= 66; base += 64) {
+        mask = control(l->p, base, SIZE_MAX) & ~carry;
+        carry = 0;
+        r = block(l, base, mask, &carry, true);
+        if (r != GO_ON)
+            return (enum oh__scan_result)r;
+    }
+    for (; base < l->n; base += 64) {
         mask = control(l->p, base, l->n) & ~carry;
         carry = 0;
-        r = block(l, base, mask, &carry);
+        r = block(l, base, mask, &carry, false);
         if (r != GO_ON)
             return (enum oh__scan_result)r;
     }
@@ -216,15 +230,15 @@ static size_t split(const char *p, size_t n, size_t from, struct oh_row *row, st
 static INLINE bool row_done(const char *p, size_t n, size_t from, size_t end, struct oh_row *row,
                             struct oh__scan *out, name_fn *name)
 {
-    size_t name_n, to = end, i;
-    unsigned id = name(p, from, n, &name_n);
+    struct name found = name(p, from, n);
+    size_t to = end, i;
 
     row->name = (uint32_t)from;
     row->end = (uint32_t)end + 2;
-    if (__builtin_expect(id != OH_HEADER_OTHER, 1)) {
-        row->id = (uint16_t)id;
-        row->name_len = (uint16_t)name_n;
-        i = from + name_n;
+    if (__builtin_expect(found.id != OH_HEADER_OTHER, 1)) {
+        row->id = (uint16_t)found.id;
+        row->name_len = (uint16_t)found.n;
+        i = from + found.n;
     } else {
         i = split(p, n, from, row, out);
         if (!i)
@@ -321,12 +335,13 @@ static uint64_t control_scalar(const char *p, size_t i, size_t n)
     return mask;
 }
 
-static unsigned name_scalar(const char *p, size_t i, size_t n, size_t *name_n)
+static struct name name_scalar(const char *p, size_t i, size_t n)
 {
     size_t end = token_end(p, i, n);
 
-    *name_n = end - i;
-    return end < n && p[end] == ':' ? id_of(p + i, end - i, n - i) : OH_HEADER_OTHER;
+    if (end == n || p[end] != ':' || end - i > UINT16_MAX)
+        return (struct name){OH_HEADER_OTHER, 0};
+    return (struct name){id_of(p + i, end - i, n - i), (unsigned)(end - i)};
 }
 
 enum oh__scan_result oh__scan_scalar(const char *p, size_t n, struct oh_msg *m,
@@ -350,11 +365,16 @@ TARGET_AVX2 static INLINE uint32_t control_mask(__m256i v)
     return (uint32_t)_mm256_movemask_epi8(low);
 }
 
-/* n is 64 at least: the last bytes are read together with some before them, not behind them. */
+/* The last bytes are read together with some before them, not behind them. */
 TARGET_AVX2 static INLINE uint64_t control_avx2(const char *p, size_t i, size_t n)
 {
-    size_t from = i + 64 > n ? n - 64 : i;
+    size_t from = i;
 
+    if (n - i < 64) {
+        if (n < 64)
+            return control_scalar(p, i, n);
+        from = n - 64;
+    }
     return ((uint64_t)control_mask(load(p + from + 32)) << 32 | control_mask(load(p + from))) >>
            (i - from);
 }
@@ -364,39 +384,39 @@ TARGET_AVX2 static INLINE uint64_t control_avx2(const char *p, size_t i, size_t 
  * It is compared with the one or two names that it can be; bit 5, which tells upper from lower
  * case, does not count. Where a name has "-", a CR would pass for it, but no CR stands in a line.
  */
-TARGET_AVX2 static INLINE unsigned name_avx2(const char *p, size_t i, size_t n, size_t *name_n)
+TARGET_AVX2 static INLINE struct name name_avx2(const char *p, size_t i, size_t n)
 {
+    struct name name = {OH_HEADER_OTHER, 0};
     __m256i v, counts;
     uint32_t colons;
-    unsigned id;
 
     if (__builtin_expect(n - i < 32, 0))
-        return name_scalar(p, i, n, name_n);
+        return name_scalar(p, i, n);
     v = load(p + i);
     colons = (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(v, _mm256_set1_epi8(':')));
     if (__builtin_expect(!colons, 0))
-        return OH_HEADER_OTHER;
-    *name_n = (unsigned)__builtin_ctz(colons);
-    counts = load(oh__header_counts + 32 - *name_n);
-    id = oh__header_slots[OH__HEADER_SLOT(*name_n, p[i])];
+        return name;
+    name.n = (unsigned)__builtin_ctz(colons);
+    counts = load(oh__header_counts + 32 - name.n);
+    name.id = oh__header_slots[OH__HEADER_SLOT(name.n, p[i])];
     while (__builtin_expect(
-        !_mm256_testz_si256(_mm256_xor_si256(v, load(oh__header_names[id].text)), counts), 0)) {
+        !_mm256_testz_si256(_mm256_xor_si256(v, load(oh__header_names[name.id].text)), counts),
+        0)) {
         /* A compact form is not the beginning of its name, and known by its place. */
-        if (*name_n == 1)
-            return oh__is(p[i], OH__C_ALPHA) ? id : OH_HEADER_OTHER;
-        id = oh__header_chain[id];
-        if (!id)
-            return OH_HEADER_OTHER;
+        if (name.n == 1) {
+            name.id = oh__is(p[i], OH__C_ALPHA) ? name.id : OH_HEADER_OTHER;
+            break;
+        }
+        name.id = oh__header_chain[name.id];
+        if (!name.id)
+            break;
     }
-    return id;
+    return name;
 }
 
 TARGET_AVX2 enum oh__scan_result oh__scan_avx2(const char *p, size_t n, struct oh_msg *m,
                                                struct oh__scan *out)
 {
-    /* No message is that short. */
-    if (n < 64)
-        return oh__scan_scalar(p, n, m, out);
     return scan(p, n, m, out, control_avx2, name_avx2);
 }
 

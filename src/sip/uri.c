@@ -143,6 +143,22 @@ static const char *headers_skip(struct reader *r, const char *p)
     return p;
 }
 
+/* What may stand behind the host. */
+static const char *behind_host_skip(struct reader *r, const char *p)
+{
+    if (p < r->end && *p == ':') {
+        p = oh__port_skip(p + 1, r->end, &r->u->port, &r->why);
+        if (r->why)
+            return p;
+    }
+    if (p < r->end && *p == ';') {
+        p = params_skip(r, p);
+        if (r->why)
+            return p;
+    }
+    return p < r->end && *p == '?' ? headers_skip(r, p) : p;
+}
+
 /* The part of a sip or sips URI behind the scheme. */
 static const char *sip_skip(struct reader *r, const char *p)
 {
@@ -156,17 +172,7 @@ static const char *sip_skip(struct reader *r, const char *p)
     if (!p)
         return refuse(r, host, why);
     r->u->host = between(host, p);
-    if (p < r->end && *p == ':') {
-        p = oh__port_skip(p + 1, r->end, &r->u->port, &r->why);
-        if (r->why)
-            return p;
-    }
-    if (p < r->end && *p == ';') {
-        p = params_skip(r, p);
-        if (r->why)
-            return p;
-    }
-    return p < r->end && *p == '?' ? headers_skip(r, p) : p;
+    return behind_host_skip(r, p);
 }
 
 /* The part of a tel URI behind the scheme (RFC 3966 3): a number with visual separators. */
@@ -247,10 +253,69 @@ static inline void uri_clear(struct oh_uri *u, struct oh_span text)
     u->addr = (struct oh_addr){0};
 }
 
+/*
+ * Moves over "sip:user@host" or "sip:host" where user and host have plain bytes only, and are
+ * short, as most are: then both are found with the same bits, or the host with a second look. NULL,
+ * with nothing changed, for any other URI.
+ */
+static inline const char *usual_skip(struct reader *r, const char *p)
+{
+#ifdef OH__WIDE
+    const char *user = p + 4, *host = user, *end;
+    struct oh__host_bits b;
+    unsigned n, reach = 30;
+
+    if (r->limit - user < 4 * OH__WIDE || !oh__same_letters(p, "sip", 3) || p[3] != ':')
+        return NULL;
+    b = oh__host_bits(user);
+    n = (unsigned)__builtin_ctz(~b.plain | UINT32_C(1) << 31);
+    if (user[n] == '@' && n > 0 && n < 31) {
+        host = user + n + 1;
+        reach -= n + 1;
+        b = (struct oh__host_bits){b.plain >> (n + 1), b.dots >> (n + 1), b.dashes >> (n + 1)};
+        n = (unsigned)__builtin_ctz(~b.plain);
+        if (__builtin_expect(n > reach, 0)) {
+            b = oh__host_bits(host);
+            n = (unsigned)__builtin_ctz(~b.plain | UINT32_C(1) << 31);
+            reach = 30;
+        }
+    }
+    end = host + n;
+    /* What the bits do not reach, and "_", is for others to judge. */
+    if (!n || n > reach || end > r->end || (end < r->end && *end == '_'))
+        return NULL;
+    /* Without a user part there must be no "@" behind, or all this was one. */
+    if (host == user && has_at(end, r))
+        return NULL;
+    if (oh__is(*host, OH__C_DIGIT))
+        end = oh__ipv4_skip(host, r->end, &r->u->addr);
+    else if (!oh__is_name_of_bits(host, n, b))
+        end = NULL;
+    if (!end)
+        return NULL;
+    r->u->scheme_text = oh_span(p, 3);
+    r->u->scheme = OH_SCHEME_SIP;
+    if (host > user)
+        r->u->user = between(user, host - 1);
+    r->u->has_user = host > user;
+    r->u->host = between(host, end);
+    return end;
+#else
+    (void)r;
+    (void)p;
+    return NULL;
+#endif
+}
+
 /* Reads as far as the URI goes. */
 static inline const char *uri_skip(struct reader *r, const char *p)
 {
+    const char *usual;
+
     uri_clear(r->u, oh_span(p, 0));
+    usual = usual_skip(r, p);
+    if (usual)
+        return behind_host_skip(r, usual);
     p = scheme_skip(r, p);
     if (r->why)
         return p;

@@ -351,9 +351,10 @@ static void test_ramp_ends_early(void **state)
 
     (void)state;
     load_server_start(&s, target);
-    assert_int_equal(
-        run("options", target, "--ramp 100:2000:400ms:50 --p99-max 30000 --timeout 600ms", &r),
-        OH__EXIT_OK);
+    assert_int_equal(run("options", target,
+                         "--ramp 100:2000:400ms:50 --p99-max 30000 --timeout 600ms --threads 2",
+                         &r),
+                     OH__EXIT_OK);
     load_server_stop(&s);
     /* 50 steps would take 20 s, and their time-outs 32 s more. */
     assert_true(oh__clock_now() - begun < 19 * OH__SEC);
