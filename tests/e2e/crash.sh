@@ -2,8 +2,8 @@
 # Kills the server 200 times under load and compares what is there with what it had acknowledged,
 # cuts its power, then makes its disk, files and clock fail in every way of docs/reliability.md.
 #
-#     crash.sh [KILLS]      200 unless given, and a twentieth of that of power cuts; SEED=N repeats a
-#                           plan, which is printed
+#     crash.sh [KILLS]      200 unless given, and a twentieth of that of power cuts; SEED=N
+#                           repeats a plan, which is printed
 . "$(dirname "$0")/lib.sh"
 needs python3 cc
 
