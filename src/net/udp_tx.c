@@ -101,13 +101,19 @@ void oh__udp_tx_free(struct oh__udp_tx *tx)
     oh_free(oh_alloc_default(), tx, sizeof(*tx));
 }
 
+/* True when a socket can send to the flow's peer. */
+static bool reaches(const struct oh__udp *udp, unsigned i, const struct oh_flow *flow)
+{
+    return udp->fds[i] >= 0 && udp->net->shared->bound[i].family == flow->peer.family;
+}
+
 /* How well a socket suits a flow: 0 = not at all, 3 = it is the flow's own address. */
 static unsigned fitness(const struct oh__udp *udp, unsigned i, const struct oh_flow *flow)
 {
     const struct oh_addr *bound = &udp->net->shared->bound[i];
     bool no_local = flow->local.family == OH_FAMILY_NONE || oh_addr_is_any(&flow->local);
 
-    if (udp->fds[i] < 0 || bound->family != flow->peer.family)
+    if (!reaches(udp, i, flow))
         return 0;
     /* A flow that says nothing about our side: any socket will do that reaches the peer. */
     if (no_local)
@@ -124,7 +130,7 @@ static int socket_for(const struct oh__udp *udp, const struct oh_flow *flow)
     unsigned best = 0;
     int found = -1;
 
-    if (flow->listener < udp->sockets && fitness(udp, flow->listener, flow) > 0)
+    if (flow->listener < udp->sockets && reaches(udp, flow->listener, flow))
         return flow->listener;
     for (unsigned i = 0; i < udp->sockets; i++) {
         unsigned fit = fitness(udp, i, flow);
