@@ -103,17 +103,18 @@ static void put_vias(struct oh_buf *out, const struct oh_msg *request, const str
     const struct oh_row *row = oh_msg_row(request, OH_HEADER_VIA);
     struct oh_span rest, value;
     struct oh_via decoded;
-    const struct oh_via *via = &request->via;
+    /* One with a branch was decoded to its end; of a bad one oh_msg_check leaves the sent-by, which
+     * tells where to answer and no more: that one is copied. */
+    const struct oh_via *via = request->via.branch.n ? &request->via : NULL;
 
     if (!row)
         return;
     rest = oh_row_value(request, row);
-    /* Only the first value of the first row is ours to fill; its neighbours are copied. What has
-     * been checked is decoded already. */
-    if (flow && !via->branch.n && oh_comma_next(&rest, &value) == OH_OK &&
+    /* Only the first value of the first row is ours to fill; its neighbours are copied. */
+    if (flow && !via && oh_comma_next(&rest, &value) == OH_OK &&
         oh_via_decode(value, &decoded, NULL) == OH_OK)
         via = &decoded;
-    if (flow && via->host.n) {
+    if (flow && via) {
         rest = oh_span_trim(
             oh_span_from(oh_row_value(request, row),
                          (size_t)(via->text.p + via->text.n - request->raw.p) - row->value));

@@ -21,8 +21,8 @@ struct served {
     uint64_t key;
     bool excused; /* the path to its sender is gone */
     bool invite, reliable, cancelled, acked, final;
-    bool said;   /* any response */
-    bool hushed; /* a 408 came, of which nobody is told (RFC 4320 4.2) */
+    bool said;          /* any response */
+    uint64_t hushed_at; /* ns; a 408 came, of which nobody is told (RFC 4320 4.2); 0 = none */
     uint16_t code;
     struct asked *branches;
     uint64_t first, final_at, acked_at; /* ns */
@@ -171,6 +171,8 @@ static uint64_t over_at(const struct model *m, const struct served *s)
 {
     uint64_t all = LONG * t1(m);
 
+    if (!s->final && s->hushed_at)
+        return s->hushed_at + all;
     if (!s->final)
         return s->invite && s->branches ? OH_NEVER : s->first + all;
     if (s->invite && s->code >= 300 && s->acked)
@@ -184,7 +186,7 @@ static void copy_in(struct model *m, struct served *s)
 {
     bool silent = s->invite && s->final && (s->code < 300 || s->acked);
 
-    if (s->branches && s->said && !silent && !s->hushed && strict(m) && !s->excused &&
+    if (s->branches && s->said && !silent && !s->hushed_at && strict(m) && !s->excused &&
         m->world->now + WORLD_SECOND < over_at(m, s))
         m->owes_again = s;
 }
@@ -261,8 +263,8 @@ static void final_in(struct model *m, struct asked *a, const struct oh_msg *msg)
     }
     a->final = true;
     if (!a->invite) {
-        if (a->of)
-            a->of->hushed |= msg->status == 408;
+        if (a->of && msg->status == 408)
+            a->of->hushed_at = m->world->now;
         return;
     }
     if (msg->status >= 300) {

@@ -89,6 +89,8 @@ void phone_crash(struct phone *ph)
         ph->tasks[i].cancel_at = OH_NEVER;
     }
     ph->calls_n = ph->waiting_n = 0;
+    ph->register_call = NULL;
+    ph->register_cseq = 0;
     ph->life++;
 }
 

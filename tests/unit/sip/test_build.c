@@ -110,6 +110,41 @@ static void half(void **state)
                  "Call-ID: 1\r\nCSeq: 1 A\r\nContent-Length: 0\r\n\r\n");
 }
 
+/* A Via that was checked and is no good is copied as it came, whatever of it was understood
+ * (RFC 4475 3.1.2.1; found by the simulator: hostile, seed 6). */
+static void bad_via(void **state)
+{
+    static const char *const vias[] = {
+        "SIP/2.0/UDP 192.0.2.10:5060;rport;branch=z9hG4bKx\r\n y",
+        "SIP/2.0/UDP 192.0.2.10:5060;rport;branch=z9hG4bKx y",
+        "SIP/2.0/UDP 192.0.2.10:5060;;branch=z9hG4bKx",
+        "SIP/2.0/UDP 192.0.2.10:5060;branch=z9hG4bKx;received=",
+    };
+    struct oh_flow flow = flow_of(OH_TRANSPORT_UDP, "192.0.2.9:4444");
+    struct oh_reply reply = {.code = 400};
+    char request[512], want[512], text[512];
+    struct oh_buf out;
+    struct oh_msg m;
+    size_t used;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(vias) / sizeof(*vias); i++) {
+        snprintf(request, sizeof(request),
+                 "OPTIONS sip:b@y SIP/2.0\r\nVia: %s\r\nCSeq: 1 OPTIONS\r\n\r\n", vias[i]);
+        snprintf(want, sizeof(want),
+                 "SIP/2.0 400 Bad Request\r\nVia: %s\r\nCSeq: 1 OPTIONS\r\n"
+                 "Content-Length: 0\r\n\r\n",
+                 vias[i]);
+        assert_int_equal(oh_msg_parse(oh_span_str(request), OH_MSG_DATAGRAM, NULL, &m, &used, NULL),
+                         OH_OK);
+        assert_int_not_equal(oh_msg_check(&m, NULL), OH_OK);
+        assert_true(m.via.host.n > 0);
+        oh_buf_init(&out, text, sizeof(text));
+        assert_int_equal(oh_build_reply(&out, &m, &flow, &reply), OH_OK);
+        assert_text(oh_buf_view(&out), want);
+    }
+}
+
 /* RFC 3261 18.2.1, RFC 3581 4, RFC 5118 4.5: what we say about where a request came from (TRN-007,
  * TRN-008, SYN-035). */
 static void via_received(void **state)
@@ -239,8 +274,9 @@ static void siblings(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(full),         cmocka_unit_test(by_code),    cmocka_unit_test(half),
-        cmocka_unit_test(via_received), cmocka_unit_test(reply_flow), cmocka_unit_test(siblings),
+        cmocka_unit_test(full),         cmocka_unit_test(by_code), cmocka_unit_test(half),
+        cmocka_unit_test(via_received), cmocka_unit_test(bad_via), cmocka_unit_test(reply_flow),
+        cmocka_unit_test(siblings),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
