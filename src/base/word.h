@@ -40,6 +40,15 @@ static inline void oh__store64le(void *p, uint64_t v)
     memcpy(p, &v, sizeof(v));
 }
 
+/* Stores four bytes, most significant first. */
+static inline void oh__store32be(void *p, uint32_t v)
+{
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    v = __builtin_bswap32(v);
+#endif
+    memcpy(p, &v, sizeof(v));
+}
+
 /* One byte with A-Z folded to a-z; every other byte, above 127 too, is kept. */
 static inline unsigned char oh__fold(char c)
 {

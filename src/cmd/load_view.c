@@ -5,8 +5,10 @@
  */
 #include "cmd/load_view.h"
 
+#include "base/word.h"
+
 #define STATUS_LINE "SIP/2.0 "
-#define NAME_MAX    12 /* the longest name that is looked for: Record-Route */
+#define LONGEST     12 /* the longest name that is looked for: Record-Route */
 
 /* What is looked for, by the length of its name. */
 enum row { ROW_OTHER, ROW_VIA, ROW_FROM, ROW_TO, ROW_CALL_ID, ROW_CSEQ, ROW_CONTACT, ROW_ROUTE };
@@ -79,25 +81,69 @@ static bool put(struct oh__load_view *v, enum row row, struct oh_span value)
     }
 }
 
+/* Whether eight folded bytes begin with a name of n bytes, its colon included. */
+static bool starts(uint64_t folded, const char name[8], unsigned n)
+{
+    return ((folded ^ oh__load64le(name)) << (64 - 8 * n)) == 0;
+}
+
+/*
+ * The names as nearly everybody writes them, told by their first eight bytes. *n is the length with
+ * the colon; ROW_OTHER leaves it to a closer look.
+ */
+static enum row usual_row(const char *p, unsigned *n)
+{
+    uint64_t folded = oh__fold64(oh__load64le(p));
+
+    switch (folded & 0xff) {
+    case 'v': return starts(folded, "via:\0\0\0", *n = 4) ? ROW_VIA : ROW_OTHER;
+    case 'f': return starts(folded, "from:\0\0", *n = 5) ? ROW_FROM : ROW_OTHER;
+    case 't': return starts(folded, "to:\0\0\0\0", *n = 3) ? ROW_TO : ROW_OTHER;
+    case 'c':
+        if (starts(folded, "cseq:\0\0", *n = 5))
+            return ROW_CSEQ;
+        *n = 8;
+        return starts(folded, "call-id:", 8)   ? ROW_CALL_ID
+               : starts(folded, "contact:", 8) ? ROW_CONTACT
+                                               : ROW_OTHER;
+    case 'r':
+        *n = LONGEST + 1;
+        return starts(folded, "record-r", 8) && is(p + 8, "oute:", 5) ? ROW_ROUTE : ROW_OTHER;
+    default: return ROW_OTHER;
+    }
+}
+
+/* What stands behind a colon: mostly one blank, and none at the end. */
+static struct oh_span value_of(const char *p, const char *end)
+{
+    if (end - p > 2 && p[0] == ' ' && p[1] > ' ' && end[-1] > ' ')
+        return oh_span(p + 1, (size_t)(end - p - 1));
+    return oh_span_trim(oh_span(p, (size_t)(end - p)));
+}
+
 /* Takes a row off: "Name: value". False when it is not plain. */
 static bool take_row(struct oh__load_view *v, const char *p, const char *end)
 {
-    const char *stop = end - p > NAME_MAX + 1 ? p + NAME_MAX + 1 : end, *colon = p;
-    enum row row;
+    const char *stop = end - p > LONGEST + 1 ? p + LONGEST + 1 : end, *colon;
+    enum row row = ROW_OTHER;
+    unsigned n;
 
     if (*p == ' ' || *p == '\t')
         return false;
-    while (colon < stop && *colon != ':')
-        colon++;
+    if (end - p > LONGEST)
+        row = usual_row(p, &n);
+    if (row != ROW_OTHER)
+        return put(v, row, value_of(p + n, end));
+    colon = memchr(p, ':', (size_t)(stop - p));
     /* A longer name is none of ours, but a blank may hide one: "Via   :". */
-    if (colon == stop)
+    if (!colon)
         return stop < end && stop[-1] != ' ' && stop[-1] != '\t';
     if (colon == p || colon[-1] == ' ' || colon[-1] == '\t')
         return false;
     row = row_of(p, (size_t)(colon - p));
     if (row == ROW_OTHER)
         return true;
-    return put(v, row, oh_span_trim(oh_span(colon + 1, (size_t)(end - colon - 1))));
+    return put(v, row, value_of(colon + 1, end));
 }
 
 /* The method behind the number of CSeq. */

@@ -13,6 +13,9 @@
 /* Bytes of a tag before they become text: 96 bits, 20 digits. */
 #define TAG_BYTES 12
 
+/* Of the texts that a tag is made of. */
+#define PART_MAX 128
+
 /* Room for start line, names, numbers and received parameters of a reply. */
 #define REPLY_ROOM 512
 
@@ -22,21 +25,35 @@
 /* Bytes of the reason phrase that tells what is wrong. */
 #define REASON_MAX 120
 
+/* A text that goes into a MAC, with its length before it, so that no two lists of texts look alike;
+ * a long one as a MAC of its own. */
+static size_t put_part(const struct oh_endpoint *ep, struct oh_span s, char *out)
+{
+    uint32_t n = (uint32_t)s.n;
+
+    memcpy(out, &n, sizeof(n));
+    if (s.n > PART_MAX) {
+        oh__mac128(&ep->secret, s, (uint8_t *)out + sizeof(n));
+        return sizeof(n) + 16;
+    }
+    if (s.n)
+        memcpy(out + sizeof(n), s.p, s.n);
+    return sizeof(n) + s.n;
+}
+
 size_t oh_stateless_tag(const struct oh_endpoint *ep, const struct oh_msg *request,
                         char out[OH_TAG_MAX])
 {
-    uint8_t parts[1 + 3 * 16 + 4], mac[16];
+    const struct oh_span parts[] = {request->call_id, request->from_tag, request->via.text};
+    char text[1 + 4 + 3 * (4 + PART_MAX)];
+    uint8_t mac[16];
+    size_t n = 5;
 
-    /*
-     * MACs of the parts have a length that is known, so no two requests look alike when put
-     * together.
-     */
-    parts[0] = 't';
-    oh__mac128(&ep->secret, request->call_id, parts + 1);
-    oh__mac128(&ep->secret, request->from_tag, parts + 17);
-    oh__mac128(&ep->secret, request->via.text, parts + 33);
-    memcpy(parts + 49, &request->cseq, 4);
-    oh__mac128(&ep->secret, oh_span((const char *)parts, sizeof(parts)), mac);
+    text[0] = 't';
+    memcpy(text + 1, &request->cseq, 4);
+    for (unsigned i = 0; i < 3; i++)
+        n += put_part(ep, parts[i], text + n);
+    oh__mac128(&ep->secret, oh_span(text, n), mac);
     return oh__base32_put(out, mac, TAG_BYTES);
 }
 

@@ -45,6 +45,21 @@ static void part(struct text *t, struct oh_span s)
     t->n += sizeof sum;
 }
 
+/*
+ * What decides where a request goes: for a user of ours the address of record alone, unless a
+ * policy function reads the whole URI. Two servers whose users have ten contacts each at the other,
+ * told apart by a parameter that nobody looks at, would fork on until the last order of the twenty
+ * has been tried.
+ */
+static struct oh_span deciding(const struct oh__serve *s, const struct oh__request *rq)
+{
+    const struct oh__settings *settings = s->env->settings;
+
+    if (rq->role != OH__ROLE_LOCAL || settings->has_on_call || settings->has_on_request)
+        return rq->uri_text;
+    return rq->aor;
+}
+
 /* The target, the Routes that remain, and what tells one call from another (RFC 5393 4.2.4). */
 uint64_t oh__loop_hash(const struct oh__serve *s, const struct oh__request *rq)
 {
@@ -57,7 +72,7 @@ uint64_t oh__loop_hash(const struct oh__serve *s, const struct oh__request *rq)
     /* Not the key of the tokens itself: this hash is weaker, and can be read in our branches. */
     t.key = (struct oh__hash_key){~s->shared->token_key.k1, ~s->shared->token_key.k0};
     t.n = 0;
-    part(&t, rq->uri_text);
+    part(&t, deciding(s, rq));
     part(&t, m->call_id);
     part(&t, m->from_tag);
     part(&t, m->to_tag);

@@ -13,10 +13,13 @@
 #include "base/base32.h"
 #include "serve/internal.h"
 
-#define VERSION    1
+#define VERSION    2
 #define MAC_BYTES  10
 #define EPOCH_2020 UINT64_C(1577836800)
 #define RAW_MAX    (1 + 1 + 1 + 2 + 4 + 8 + 2 * (1 + 16 + 2) + MAC_BYTES)
+
+/* A longer Call-ID goes into the MAC as a MAC of its own. */
+#define CALL_MAX 128
 
 static const char PREFIX[] = "oh";
 
@@ -51,13 +54,19 @@ static void put_addr(struct writer *w, const struct oh_addr *a)
 static void mac_of(const struct oh__shared *shared, const uint8_t *raw, size_t n,
                    struct oh_span call_id, uint8_t out[16])
 {
-    uint8_t both[RAW_MAX + 16];
+    uint8_t both[2 + RAW_MAX + CALL_MAX];
     uint8_t call[16];
 
-    oh__mac128(&shared->token_key, call_id, call);
-    memcpy(both, raw, n);
-    memcpy(both + n, call, sizeof call);
-    oh__mac128(&shared->token_key, oh_span((const char *)both, n + sizeof call), out);
+    both[0] = (uint8_t)n; /* so that no byte of one can pass for one of the other */
+    both[1] = call_id.n > CALL_MAX;
+    if (call_id.n > CALL_MAX) {
+        oh__mac128(&shared->token_key, call_id, call);
+        call_id = oh_span((const char *)call, sizeof call);
+    }
+    memcpy(both + 2, raw, n);
+    if (call_id.n)
+        memcpy(both + 2 + n, call_id.p, call_id.n);
+    oh__mac128(&shared->token_key, oh_span((const char *)both, 2 + n + call_id.n), out);
 }
 
 size_t oh__token_make(const struct oh__shared *shared, const struct oh__token *token,

@@ -64,6 +64,20 @@ void oh_build_via_received(struct oh_buf *out, const struct oh_via *via, const s
         oh_buf_span(out, via->text);
         return;
     }
+    /* Mostly an rport waits for its value, or there is none, and nothing has to be taken out. A
+     * fold, though, is not for the next one to unfold. */
+    if (!via->received.n && !via->rport && oh_span_find(via->text, '\n') < 0) {
+        size_t at = via->has_rport ? via->rport_at : via->text.n;
+
+        oh_buf_put(out, via->text.p, at);
+        if (via->has_rport) {
+            oh_buf_char(out, '=');
+            oh_buf_u64(out, flow->peer.port);
+            oh_buf_span(out, oh_span_from(via->text, at));
+        }
+        put_received(out, &flow->peer);
+        return;
+    }
     oh_buf_span(out, oh_span_trim(oh_span(via->text.p, (size_t)(rest.p - via->text.p))));
     while (oh_param_next(&rest, &p) == OH_OK) {
         /* Both are ours to say: a value that the sender made up must not steer the response. */
@@ -88,20 +102,27 @@ static void put_vias(struct oh_buf *out, const struct oh_msg *request, const str
 {
     const struct oh_row *row = oh_msg_row(request, OH_HEADER_VIA);
     struct oh_span rest, value;
-    struct oh_via via;
+    struct oh_via decoded;
+    const struct oh_via *via = &request->via;
 
     if (!row)
         return;
     rest = oh_row_value(request, row);
-    /* Only the first value of the first row is ours to fill; its neighbours are copied. */
-    if (flow && oh_comma_next(&rest, &value) == OH_OK &&
-        oh_via_decode(value, &via, NULL) == OH_OK) {
+    /* Only the first value of the first row is ours to fill; its neighbours are copied. What has
+     * been checked is decoded already. */
+    if (flow && !via->branch.n && oh_comma_next(&rest, &value) == OH_OK &&
+        oh_via_decode(value, &decoded, NULL) == OH_OK)
+        via = &decoded;
+    if (flow && via->host.n) {
+        rest = oh_span_trim(
+            oh_span_from(oh_row_value(request, row),
+                         (size_t)(via->text.p + via->text.n - request->raw.p) - row->value));
         oh_buf_lit(out, "Via: ");
-        oh_build_via_received(out, &via, flow);
-        rest = oh_span_trim(rest);
+        oh_build_via_received(out, via, flow);
         if (rest.n) {
+            /* The comma and what is behind it. */
             oh_buf_lit(out, ", ");
-            oh_buf_span(out, rest);
+            oh_buf_span(out, oh_span_trim(oh_span_from(rest, 1)));
         }
         oh_buf_lit(out, "\r\n");
         row = oh_msg_row_next(request, row);

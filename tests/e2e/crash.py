@@ -1,6 +1,7 @@
 """Kills a server again and again under load and compares what it has with what it acknowledged.
 
-    crash.py PROGRAM DIRECTORY --kills N --workers W [--seed S] [--faults FAULTS.so]
+    crash.py PROGRAM DIRECTORY --kills N --workers W [--seed S]
+             [--faults FAULTS.so | --power POWERCUT.so]
 
 Phones register, refresh, change q, replace contacts and take them back; a person makes accounts,
 gives passwords, removes accounts, takes backups and reloads. Each of them has one request under way
@@ -8,6 +9,10 @@ at a time, and a model of what was acknowledged. The process gets SIGKILL at a r
 it starts, under load, or (with FAULTS.so, see faults.c) at a chosen call that changes a file:
 before it, in its middle or behind it. After the next start everything must be as acknowledged, the
 one request that had no answer yet may have had its effect or not.
+
+With POWERCUT.so a kill takes back what was not synced (see powercut.c). Accounts must be as
+acknowledged all the same; of registrations the last second may be lost, and a little more while the
+disk syncs, but nothing that was acknowledged before, and no phone may have what it never had.
 
 A seed repeats the plan (what is asked and when it is killed); the scheduling of processes is not
 repeated. The last line is "ok: ..." or the exit status is 1 and says what was lost.
@@ -33,7 +38,9 @@ PHONES = 5           # of each lane
 PEOPLE = 16          # accounts that come and go
 CONTACTS = 5         # a phone's contacts are out of so many
 SEGMENT_KIB = 64     # journals turn over several times in a life
+POWER_KIB = 4096     # and do not before a power cut: there it is syncs that count
 REPEAT = 0.4         # seconds until a request without an answer is sent again
+POWER_LOSS = 1.3     # seconds of registrations that a power cut may cost in this test
 SLACK_MS = 2500      # between a request's arrival and our looking at the clock
 CONFIG = """abuse = { failures = 0 }
 limits = { journal_segment = "%d KiB" }
@@ -96,6 +103,12 @@ class Phone:
         self.has = Contacts()
         self.maybe = None       # what it would be if the request under way were done
         self.cseq = 0
+        self.past = []          # (until when it was so, contacts): for power cuts
+
+    def settle(self, has):
+        self.past = [(t, c) for t, c in self.past if t > time.monotonic() - POWER_LOSS - 2]
+        self.past.append((time.monotonic(), self.has))
+        self.has, self.maybe = has, None
 
     def pool(self, i):
         return "sip:%s-%d@%s:9" % (self.user, i, HOST)
@@ -208,7 +221,7 @@ class Lane:
             why = phone.maybe.difference(contacts_of(m))
             if why:
                 raise Lost("the 200 to a REGISTER of %s: %s" % (phone.user, why))
-            phone.has, phone.maybe = phone.maybe, None
+            phone.settle(phone.maybe)
             self.acknowledged += 1
         else:
             raise Lost("a REGISTER of %s was answered %d" % (phone.user, m.code))
@@ -340,14 +353,19 @@ class Server:
         self.log = os.path.join(folder, "log.txt")
         self.config = os.path.join(folder, "config.lua")
         with open(self.config, "w") as out:
-            out.write(CONFIG % SEGMENT_KIB)
+            out.write(CONFIG % (POWER_KIB if args.power else SEGMENT_KIB))
         self.process = self.control = None
 
     def start(self, kill_at=0):
         env = dict(os.environ)
+        if self.args.power:
+            env.update(LD_PRELOAD=self.args.power, FAULTS_DIR=self.state,
+                       POWERCUT_SEED=str(kill_at))
+        if self.args.power and kill_at:
+            env["POWERCUT_AT"] = str(kill_at)
         if self.args.faults:
             env.update(LD_PRELOAD=self.args.faults, FAULTS_DIR=self.state)
-        if kill_at:
+        if self.args.faults and kill_at:
             env["FAULTS_KILL"] = str(kill_at)
         with open(self.log, "a") as log:
             self.process = subprocess.Popen(
@@ -364,6 +382,7 @@ class Server:
 
     def wait(self):
         code = self.process.wait()
+        self.ended = time.monotonic()
         if self.control:
             self.control.close()
             self.control = None
@@ -406,6 +425,7 @@ class Run:
         self.kills = self.checks = self.in_start = self.at_call = 0
         self.start_time = 0.05
         self.restored = 0
+        self.cut = self.older = 0
 
     # ---- lives ----
 
@@ -425,6 +445,8 @@ class Run:
         kill_at = 0
         if self.args.faults and kind < 0.5:
             kill_at = int(2 ** self.rng.uniform(0, 8.5))
+        if self.args.power:
+            kind, kill_at = 0.0, self.rng.randrange(10, 6000)
         began = time.monotonic()
         self.server.start(kill_at)
         if kind > 0.85:
@@ -439,7 +461,7 @@ class Run:
         self.start_time = 0.8 * self.start_time + 0.2 * (time.monotonic() - began)
         try:
             self.check()
-            self.load(0.5 if kill_at else self.rng.uniform(0.02, 0.4))
+            self.load(8 if self.args.power else 0.5 if kill_at else self.rng.uniform(0.02, 0.4))
         except (OSError, Silence):
             if self.server.alive() and not killed_soon(self.server.process):
                 raise
@@ -448,6 +470,7 @@ class Run:
         else:
             self.at_call += 1
             self.server.wait()
+        self.cut = self.server.ended
 
     def load(self, seconds):
         """Everybody asks for as much as he can, until the time is over or the server is gone."""
@@ -477,6 +500,8 @@ class Run:
         self.check_accounts(control)
         self.check_copies()
         self.checks += 1
+        if self.args.power:     # a page that was lost between others is damage
+            return
         text = open(self.server.log).read()
         for event in ("store-damaged", "bindings-lost", "store-failed"):
             if "event=" + event in text:
@@ -497,6 +522,11 @@ class Run:
             why = phone.has.difference(has)
             if why and phone.maybe is not None and phone.maybe.difference(has) is None:
                 phone.has, why = phone.maybe, None
+            for until, past in phone.past if self.args.power else []:
+                if why and until > self.cut - POWER_LOSS and past.difference(has) is None:
+                    phone.has, why = past, None
+                    self.older += 1
+            phone.past.clear()
             if why:
                 raise Lost("%s after kill %d: %s" % (phone.user, self.kills, why))
             phone.maybe = None
@@ -561,9 +591,11 @@ class Run:
         self.check()
         self.server.kill()
         return "%d kills (%d at a chosen call, %d before it served), %d looks, %d REGISTERs and " \
-               "%d commands acknowledged, %d backups restored, nothing lost" % (
+               "%d commands acknowledged, %d backups restored, %d phones were a moment older, " \
+               "nothing else was lost" % (
                    self.kills, self.at_call, self.in_start, self.checks,
-                   sum(lane.acknowledged for lane in self.lanes), self.person.done, self.restored)
+                   sum(lane.acknowledged for lane in self.lanes), self.person.done, self.restored,
+                   self.older)
 
 
 def killed_soon(process):
@@ -594,6 +626,7 @@ def main():
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--seed", type=int, default=int(time.time()))
     parser.add_argument("--faults")
+    parser.add_argument("--power")
     args = parser.parse_args()
     run = Run(args)
     print("seed %d, %d workers" % (args.seed, args.workers), flush=True)

@@ -1,8 +1,9 @@
 #!/bin/bash
-# Kills the server 200 times under load and compares what is there with what it had acknowledged;
-# then makes its disk, files and clock fail in every way of docs/reliability.md.
+# Kills the server 200 times under load and compares what is there with what it had acknowledged,
+# cuts its power, then makes its disk, files and clock fail in every way of docs/reliability.md.
 #
-#     crash.sh [KILLS]      200 unless given; SEED=N repeats a plan, which is printed
+#     crash.sh [KILLS]      200 unless given, and a twentieth of that of power cuts; SEED=N
+#                           repeats a plan, which is printed
 . "$(dirname "$0")/lib.sh"
 needs python3 cc
 
@@ -33,10 +34,13 @@ nothing_lost() {
     [ "$status" = 0 ] || fail "$(tail -n 1 "$T/$1.txt")"
 }
 
-cc -std=gnu11 -shared -fPIC -O1 -o "$FAULTS" "$HERE/faults.c" -ldl 2>"$T/cc.txt" || {
-    not_ok "faults.c compiles" "$(head -n 1 "$T/cc.txt")"
-    exit
-}
+for name in faults powercut; do
+    cc -std=gnu11 -shared -fPIC -O1 -o "$T/$name.so" "$HERE/$name.c" -ldl -lpthread \
+        2>"$T/cc.txt" || {
+        not_ok "$name.c compiles" "$(head -n 1 "$T/cc.txt")"
+        exit
+    }
+done
 
 # Two fifths of the kills for one worker, as many for two, and a fifth with sanitizers, which do not
 # go with faults.c.
@@ -46,5 +50,8 @@ test_case "kill -9 under load: nothing acknowledged is lost" nothing_lost one
 W=2
 test_case "kill -9 under load: nothing acknowledged is lost" nothing_lost two
 kills sanitized "$OFFHOOK" $((KILLS / 5)) 2
+kills power "$OFFHOOK_FAST" $((KILLS / 20)) 2 --power "$T/powercut.so"
 python3 "$HERE/crash_faults.py" "$OFFHOOK_FAST" "$T/faults" "$FAULTS" || FAILED=$((FAILED + 1))
 test_case "kill -9 under load with sanitizers: nothing acknowledged is lost" nothing_lost sanitized
+test_case "power cuts under load: accounts are there, registrations but for a second" \
+    nothing_lost power

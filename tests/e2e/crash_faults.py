@@ -374,21 +374,22 @@ def syncs_that_fail(rig):
 
 
 def a_slow_disk(rig):
-    """Allocating and syncing take 300 ms each: no REGISTER waits for either."""
+    """Allocating takes 600 ms and syncing 300: no REGISTER waits for either."""
     rig.begin(4)
     time.sleep(1.1)
-    rig.knobs(slow=300, slow_sync=300)
+    rig.knobs(slow=600, slow_sync=300)
     before = set(rig.journals())
     peer = Peer(rig.port, rig.users[0], PASSWORD)
-    worst, end = 0, time.monotonic() + 5
-    while time.monotonic() < end:
+    worst, least, most = 0, time.monotonic() + 3, time.monotonic() + 20
+    while time.monotonic() < least or (time.monotonic() < most and
+                                       not set(rig.journals()) - before):
         began = time.monotonic()
         rig.must(peer.register(), 200, "a REGISTER")
         worst = max(worst, time.monotonic() - began)
         time.sleep(0.008)
     peer.close()
     print("    the slowest of the REGISTERs took %.0f ms" % (worst * 1000))
-    if worst > 0.2:
+    if worst > 0.28:
         raise Wrong("a REGISTER took %.0f ms" % (worst * 1000))
     if not set(rig.journals()) - before:
         raise Wrong("no journal was full")
@@ -882,7 +883,7 @@ def first_starts_killed(rig):
 def busy(rig):
     """While a long command runs, others get an answer at once."""
     rig.begin(4)
-    rig.knobs(slow_sync=400)
+    rig.knobs(slow_sync=800)
     slow = Control(rig.file("control.sock"))
     slow.send(command="backup", directory=rig.state + "-slow")
     time.sleep(0.1)
@@ -893,7 +894,7 @@ def busy(rig):
     took = time.monotonic() - began
     if slow.receive() is not None:
         raise Wrong("the backup was over too soon to tell")
-    if took > 0.3 or not status["ok"] or not phones["ok"]:
+    if took > 0.7 or not status["ok"] or not phones["ok"]:
         raise Wrong("others waited %.2f s" % took)
     if refused["ok"]:
         raise Wrong("an account was made meanwhile")

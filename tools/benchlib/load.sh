@@ -17,11 +17,6 @@ cpu_seconds() {
     awk '/^(user|sys)/ {sum += $2} END {print sum}' "$1"
 }
 
-# json KEY FILE: the first number with this name.
-json() {
-    sed -n "s/^ *\"$1\": \\([0-9.]*\\),\\{0,1\\}$/\\1/p" "$2" | head -n 1
-}
-
 load_offhook() {
     local line before after
     STATE=
@@ -44,13 +39,19 @@ load_offhook() {
 sipp_phone() {
     local port
     port=$(free_port)
-    (cd "$WORK" && sipp "127.0.0.1:$PORT" -sf "$ROOT/bench/sipp/register.xml" -s 101 -m 1 \
-        -i 127.0.0.1 -key phone "$port" -nostdin -timeout 10) >"$WORK/sipp.register" 2>&1 ||
+    sipp_run register sipp -sf "$ROOT/bench/sipp/register.xml" -s 101 -m 1 -key phone "$port" ||
         die "SIPp could not register: $(tail -n 3 "$WORK/sipp.register")"
-    (cd "$WORK" && { time -p sipp "127.0.0.1:$PORT" -sf "$ROOT/bench/sipp/callee.xml" \
-        -i 127.0.0.1 -p "$port" -m $CALLS_SIPP -nostdin -timeout 30 -buff_size 8388608 >"$WORK/sipp.callee" 2>&1; } 2>"$WORK/callee.time") &
+    sipp_run callee sipp -sf "$ROOT/bench/sipp/callee.xml" -p "$port" -m $CALLS_SIPP &
     PHONE=$!
     sleep 0.5
+}
+
+# sipp_run NAME sipp ARGS, or NAME locked sipp ARGS: leaves its output and the CPU time it took.
+sipp_run() {
+    local name=$1
+    shift
+    (cd "$WORK" && time -p "$@" "127.0.0.1:$PORT" -i 127.0.0.1 -nostdin -timeout 30 \
+        -buff_size 8388608 >"$WORK/sipp.$name" 2>&1) 2>"$WORK/$name.time"
 }
 
 # Every call that fails counts against it; the two exit with an error when one did.
@@ -60,10 +61,8 @@ load_sipp() {
     start_offhook 1 --no-auth
     sipp_phone
     began=$(date +%s%N)
-    (cd "$WORK" && { time -p locked sipp "127.0.0.1:$PORT" -sf "$ROOT/bench/sipp/caller.xml" \
-        -s 101 -i 127.0.0.1 -p "$(free_port)" -m $CALLS_SIPP -l 200 -r 100000 -nostdin \
-        -timeout 30 -buff_size 8388608 -trace_stat -stf "$WORK/sipp.csv" -fd 1 \
-        >"$WORK/sipp.caller" 2>&1; } 2>"$WORK/caller.time")
+    sipp_run caller locked sipp -sf "$ROOT/bench/sipp/caller.xml" -s 101 -p "$(free_port)" \
+        -m $CALLS_SIPP -l 200 -r 100000 -trace_stat -stf "$WORK/sipp.csv" -fd 1
     took=$(($(date +%s%N) - began))
     wait $PHONE
     failed=$(sipp_column 'FailedCall(C)')

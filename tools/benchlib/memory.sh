@@ -1,8 +1,8 @@
 # Memory (PSS, which counts shared pages once) and start time. What a thing costs is the difference
 # between with and without it, divided by how many there are.
 
-# register_users [ARGS]: registers USERS phones at a fresh server and leaves it running. EACH is what
-# a binding takes.
+# register_users [ARGS]: registers USERS phones at a fresh server and leaves it running. EACH is
+# what a binding takes.
 register_users() {
     local before after line
     STATE=
@@ -42,17 +42,17 @@ wait_ringing() {
     die "calls do not ring: $(tail -n 1 "$WORK/ring")"
 }
 
-# Calls that all ring: two transactions in flight each. Then messages, until six seconds later the
-# clients' Timer K has ended (5 s) and only the servers' completed transactions are left (32 s). Idle
-# is a server that has worked before: 1,000 calls, whose leftovers are less than 2 % of it.
+# Calls that all ring: two transactions in flight each. Then messages, until the clients' Timer K
+# has ended (5 s), their memory has gone, and only the servers' completed transactions are left
+# (32 s). Idle is a server that has worked before and has finished: 1,000 calls, 36 seconds ago.
 transactions() {
     local calls=20000 messages=50000 phones="--registered --callee 30500" idle line now n generator
     STATE=
     start_offhook 1 --no-auth
     line=$(load call --rate 1000 --count 1000 --window 1000 --callee 30500) || die "call: $line"
-    sleep 2
+    sleep 36
     idle=$(memory)
-    load ring --rate 8000 --count $calls --window $calls --hold 4 $phones >"$WORK/ring" &
+    load ring --rate 4000 --count $calls --window $calls --hold 4 $phones >"$WORK/ring" &
     generator=$!
     wait_ringing
     n=$(status transactions_in_flight)
@@ -83,15 +83,20 @@ completed_ones() {
     shift
     before=$(memory)
     # shellcheck disable=SC2086
-    line=$(load message --rate 20000 --count "$messages" --window 20000 $*) ||
+    line=$(load message --rate 5000 --count "$messages" --window 20000 $*) ||
         die "message: $line"
-    sleep 6
+    sleep 14
     n=$(status transactions_completed)
     now=$(memory)
     say "completed $before $now $n $line"
     put memory completed offhook "$(calc "($now - $before) * 1024 / $n")"
     put memory completed_n offhook "$n"
     put memory completed_reply offhook "$(field reply "$line")"
+}
+
+# The CPU time, in ms, that the server has used: what the start takes on a machine of its own.
+start_cpu() {
+    calc "$(field cpu_us "$(blast probe 127.0.0.1 "$PORT" --pid "$SERVER")") / 1000"
 }
 
 # A server that was killed with all its bindings: from its start to its first answer.
@@ -102,10 +107,12 @@ part_start() {
         stop_server -KILL
         start_offhook 1 --no-auth
         put start killed offhook "$STARTED"
+        put start killed_cpu offhook "$(start_cpu)"
         [ "$(status bindings)" = "$USERS" ] || die "only $(status bindings) bindings are back"
         stop_server
         start_offhook 1 --no-auth
         put start stopped offhook "$STARTED"
+        put start stopped_cpu offhook "$(start_cpu)"
     done
     put start users offhook "$USERS"
     stop_server

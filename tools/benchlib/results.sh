@@ -30,6 +30,11 @@ field() {
     sed -n "s/.*\\b$1=\\([^ ]*\\).*/\\1/p" <<<"$2"
 }
 
+# json KEY FILE: the first number with this name, of JSON with a line for each.
+json() {
+    sed -n "s/^ *\"$1\": \\([0-9.]*\\),\\{0,1\\}$/\\1/p" "$2" | head -n 1
+}
+
 # calc EXPRESSION: awk's arithmetic, for bash has none with fractions.
 calc() {
     awk "BEGIN {printf \"%.6g\", $1}"

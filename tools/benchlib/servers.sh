@@ -107,8 +107,7 @@ stop_server() {
 
 # status KEY: a number out of offhook's status.
 status() {
-    "$OFFHOOK" status --state "$STATE" -o json | sed -n "s/^ *\"$1\": \\([0-9.]*\\),\\{0,1\\}$/\\1/p" |
-        head -n 1
+    "$OFFHOOK" status --state "$STATE" -o json >"$WORK/status.json" && json "$1" "$WORK/status.json"
 }
 
 # The server's memory in KiB (PSS of all its processes).

@@ -128,7 +128,7 @@ section_workers() {
             "$(goal "$ratio" most 10 ' %')"
     done
     [ "$(newest machine cores -)" -ge 4 ] ||
-        row "(fewer than 4 cores: two workers and the generator share them, so the rate says nothing)"
+        row "(fewer than 4 cores, and the generator needs one: the rate of two says nothing)"
 }
 
 # bytes_row TITLE VALUE STRINGS GOAL: the strings or the reply come on top of the goal.
@@ -138,7 +138,7 @@ bytes_row() {
 }
 
 section_memory() {
-    local key
+    local key peak after
     measured memory || return 0
     row "# Memory (PSS), bytes each"
     row what all "its texts" besides goal
@@ -150,18 +150,20 @@ section_memory() {
         "$(median memory in_flight offhook)" 0 1536
     bytes_row "completed transaction, of $(newest memory completed_n offhook)" \
         "$(median memory completed offhook)" "$(median memory completed_reply offhook)" 128
-    row "after a peak of $(number "$(calc "$(median memory peak_kib offhook) / 1024")" 0) MiB, of idle" \
-        "$(number "$(calc "$(median memory after offhook) * 100")" 0) %" - - \
-        "$(goal "$(calc "$(median memory after offhook) * 100")" most 110 ' %')"
+    peak=$(number "$(calc "$(median memory peak_kib offhook) / 1024")" 0)
+    after=$(calc "$(median memory after offhook) * 100")
+    row "50 s after a peak of $peak MiB, share of idle" "$(number "$after" 0) %" - - \
+        "$(goal "$after" most 110 ' %')"
 }
 
 section_start() {
     local how
     measured start || return 0
-    row "# Start with $(newest start users offhook) bindings, ms until the first answer"
-    row what offhook goal
+    row "# Start with $(newest start users offhook) bindings, ms"
+    row what "until it answers" "its CPU time" goal
     for how in stopped killed; do
         row "after it was $how" "$(number "$(median start $how offhook)" 0)" \
+            "$(number "$(median start ${how}_cpu offhook)" 0)" \
             "$(goal "$(median start $how offhook)" most 3000)"
     done
 }
@@ -202,8 +204,11 @@ machine_lines() {
 # The median and the most of what neither a server nor the generator used.
 others() {
     awk -F '\t' '$2 ~ /others$/ {print 100 * $4}' "$RESULTS" | sort -n |
-        awk '{v[NR] = $1} END {if (NR) printf "%.0f %% (at most %.0f %%)", v[int((NR + 1) / 2)], v[NR]
-                              else printf "an unknown share"}'
+        awk '{v[NR] = $1}
+            END {
+                if (NR) printf "%.0f %% (at most %.0f %%)", v[int((NR + 1) / 2)], v[NR]
+                else printf "an unknown share"
+            }'
 }
 
 print_text() {

@@ -696,6 +696,12 @@ static void loop_is_482_spiral_is_not(void **state)
     phone_got_status(&p, 1, 482);
     assert_decided("the request came back unchanged: it runs in a circle");
     assert_int_equal(phone_requests(&p, 1, "INVITE"), 1);
+    /* A parameter that decides nothing makes no other target of it (RFC 5393 4.2.4). */
+    harness_clear(&p.h);
+    phone_invite(&p, "lp3", "102", "");
+    send_back("sip:102@example.test;x=1");
+    phone_got_status(&p, 1, 482);
+    assert_int_equal(phone_requests(&p, 1, "INVITE"), 1);
 }
 
 /* ---- relay (PRX-010, PRX-049) ---- */
