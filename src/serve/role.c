@@ -54,15 +54,9 @@ static void choose_token(struct oh__serve *s, struct oh__request *rq, const stru
     }
 }
 
-/* A Route value as address and URI; false after the refusal of a malformed one. */
-static bool route_uri(struct oh__serve *s, struct oh__request *rq, struct oh_span value,
-                      struct oh_uri *uri)
+/* Refuses a request with a Route value that cannot be read; returns false. */
+static bool bad_route(struct oh__serve *s, struct oh__request *rq)
 {
-    struct oh_address address;
-
-    if (oh_address_decode(value, &address, NULL) == OH_OK &&
-        oh_uri_parse(address.uri, uri, NULL) == OH_OK)
-        return true;
     oh__refuse(s, rq,
                &(struct oh__refusal){.code = 400,
                                      .reason = "Bad Route",
@@ -72,30 +66,38 @@ static bool route_uri(struct oh__serve *s, struct oh__request *rq, struct oh_spa
     return false;
 }
 
+/* A Route value as address and URI; false after the refusal of a malformed one. */
+static bool route_uri(struct oh__serve *s, struct oh__request *rq, struct oh_span value,
+                      struct oh_uri *uri)
+{
+    struct oh_address address;
+
+    return (oh_address_decode(value, &address, NULL) == OH_OK &&
+            oh_uri_parse(address.uri, uri, NULL) == OH_OK) ||
+           bad_route(s, rq);
+}
+
 /* Walks the Route values: pops ours from the top, with their user parts, and remembers the first
  * foreign one. */
 static bool pop_routes(struct oh__serve *s, struct oh__request *rq, struct oh_span *users)
 {
     struct oh_list it = {0};
-    struct oh_span value;
-    struct oh_uri uri;
+    struct oh_msg_address route;
     int r;
 
-    while ((r = oh_list_next(rq->msg, OH_HEADER_ROUTE, &it, &value)) == OH_OK) {
-        if (rq->strict_upstream && value.p == rq->strict_route.p)
+    while ((r = oh_msg_address_next(rq->msg, OH_HEADER_ROUTE, &it, &route, NULL)) == OH_OK) {
+        if (rq->strict_upstream && route.value.p == rq->strict_route.p)
             return true;
-        if (!route_uri(s, rq, value, &uri))
-            return false;
-        if (rq->routes_popped == ROUTES_OF_OURS_MAX || !is_ours(s, rq, &uri)) {
+        if (route.address.star)
+            break;
+        if (rq->routes_popped == ROUTES_OF_OURS_MAX || !is_ours(s, rq, &route.uri)) {
             rq->has_route = true;
-            rq->route = value;
+            rq->route = route.value;
             return true;
         }
-        users[rq->routes_popped++] = uri.user;
+        users[rq->routes_popped++] = route.uri.user;
     }
-    if (r == OH_E_SYNTAX)
-        return route_uri(s, rq, oh_span("", 0), &uri);
-    return true;
+    return r == OH_E_ABSENT || bad_route(s, rq);
 }
 
 /* The last Route value; false when there is none. */

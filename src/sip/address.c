@@ -178,7 +178,7 @@ const char *oh__address_read(const char *p, const char *end, const char *limit,
     p = oh__uri_between(uri, end, limit, u);
     if (!p)
         return NULL;
-    a->uri = u->text;
+    a->uri = oh_span(uri, (size_t)(p - uri));
     params = oh__skip_lws(p + 1, end);
     p = params_read(params, end, limit, tag);
     if (!p)
