@@ -29,6 +29,7 @@ struct oh__maintain {
     pthread_cond_t asked;
     bool stop, wanted;   /* by the store, before the second is over */
     size_t freed;        /* since the last trim */
+    size_t held, peak;   /* by transactions: now, and at most since the last trim */
     uint64_t trimmed_at; /* ns */
     /* What was logged last, so that a failure is logged once and not every second. */
     int last, trouble;
@@ -37,35 +38,45 @@ struct oh__maintain {
 
 /* What shards keep for the next message. One lock at a time, and half of what is too much at once:
  * a worker that waits for it waits for some hundred calls of free. */
-static size_t relax(struct oh__host *host)
+static size_t relax(struct oh__maintain *m)
 {
-    size_t freed = 0;
+    struct oh__host *host = m->host;
+    struct oh__serve_stats stats;
+    size_t freed = 0, held = 0;
 
     for (unsigned i = 0; i < OH__SHARDS; i++) {
         struct oh__shard *s = &host->shards[i];
 
         pthread_mutex_lock(&s->lock);
         freed += oh__serve_relax(s->serve);
+        oh__serve_stats(s->serve, &stats);
         pthread_mutex_unlock(&s->lock);
+        held += stats.endpoint.bytes;
     }
+    m->held = held;
+    if (held > m->peak)
+        m->peak = held;
     return freed;
 }
 
 /*
- * The heap keeps what was freed; after a peak it is given back to the system (decision 6). What
- * ended by itself was freed by workers and is not in the sum, but their shards relax after it. Not
- * too often: trimming walks over all that is free.
+ * The heap keeps what was freed; after a peak it is given back to the system (decision 6). Not too
+ * often: trimming walks over all that is free. The sum is no account, it tells when it is worth it.
  */
 static void sweep(struct oh__maintain *m)
 {
+    size_t ended;
     uint64_t now = oh__clock_now();
 
     m->freed += (size_t)BINDING *
                 oh__location_sweep(m->host->shared.location, oh__host_wall(m->host, now));
-    m->freed += relax(m->host);
-    if (m->freed < TRIM_AFTER || now - m->trimmed_at < TRIM_PAUSE)
+    m->freed += relax(m);
+    /* Workers free what ends, and take it again: only a peak that has passed is one. */
+    ended = m->held < m->peak / 4 * 3 ? m->peak - m->held : 0;
+    if (m->freed + ended < TRIM_AFTER || now - m->trimmed_at < TRIM_PAUSE)
         return;
     m->freed = 0;
+    m->peak = m->held;
     m->trimmed_at = now;
     malloc_trim(0);
 }
