@@ -269,7 +269,7 @@ static inline const char *usual_skip(struct reader *r, const char *p)
         return NULL;
     b = oh__host_bits(user);
     n = (unsigned)__builtin_ctz(~b.plain | UINT32_C(1) << 31);
-    if (user[n] == '@' && n > 0 && n < 31) {
+    if (user[n] == '@' && n > 0 && n < reach) {
         host = user + n + 1;
         reach -= n + 1;
         b = (struct oh__host_bits){b.plain >> (n + 1), b.dots >> (n + 1), b.dashes >> (n + 1)};

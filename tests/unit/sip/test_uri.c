@@ -382,13 +382,53 @@ static void put_user(void **state)
     assert_true(oh_span_eq(oh_buf_view(&decoded), oh_span(name, sizeof(name))));
 }
 
+/* User and host of every length, alone and with room behind: no border of a vector matters. */
+static void lengths(void **state)
+{
+    static const char letters[] =
+        "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijklm";
+    char text[256];
+    struct oh_address a;
+    struct oh_uri u;
+    struct oh_msg m;
+
+    (void)state;
+    for (int user = 0; user < 64; user++)
+        for (int host = 1; host < 64; host++) {
+            int n = snprintf(text, sizeof(text), "sip:%.*s%s%.*s", user, letters, user ? "@" : "",
+                             host, letters);
+
+            assert_int_equal(oh_uri_parse(oh_span(text, (size_t)n), &u, NULL), OH_OK);
+            assert_true(u.user.n == (size_t)user && u.host.n == (size_t)host);
+            snprintf(text + n, sizeof(text) - (size_t)n, ";lr>, <sip:x>");
+            memmove(text + 1, text, strlen(text) + 1);
+            text[0] = '<';
+            assert_int_equal(oh_address_decode(oh_span(text, (size_t)n + 5), &a, NULL), OH_OK);
+            assert_int_equal(oh_uri_parse(a.uri, &u, NULL), OH_OK);
+            assert_true(u.user.n == (size_t)user && u.host.n == (size_t)host && u.params.n == 2);
+        }
+    for (int user = 0; user < 64; user++)
+        for (int host = 1; host < 64; host++) {
+            struct oh_list it = {0};
+            struct oh_msg_address next;
+
+            snprintf(text, sizeof(text),
+                     "OPTIONS sip:a SIP/2.0\r\nRoute: <sip:%.*s%s%.*s;lr>\r\nX: %s\r\n\r\n", user,
+                     letters, user ? "@" : "", host, letters, letters);
+            read_message(text, &m);
+            assert_int_equal(oh_msg_address_next(&m, OH_HEADER_ROUTE, &it, &next, NULL), OH_OK);
+            assert_true(next.uri.user.n == (size_t)user && next.uri.host.n == (size_t)host);
+            assert_true(next.uri.has_user == (user > 0) && next.uri.params.n == 2);
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(parse_good),  cmocka_unit_test(parse_bad), cmocka_unit_test(nul),
-        cmocka_unit_test(many_params), cmocka_unit_test(prefixes),  cmocka_unit_test(equality),
-        cmocka_unit_test(params),      cmocka_unit_test(keys),      cmocka_unit_test(nul_in_user),
-        cmocka_unit_test(put_user),
+        cmocka_unit_test(lengths),     cmocka_unit_test(parse_good),  cmocka_unit_test(parse_bad),
+        cmocka_unit_test(nul),         cmocka_unit_test(many_params), cmocka_unit_test(prefixes),
+        cmocka_unit_test(equality),    cmocka_unit_test(params),      cmocka_unit_test(keys),
+        cmocka_unit_test(nul_in_user), cmocka_unit_test(put_user),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
