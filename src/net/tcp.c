@@ -305,6 +305,16 @@ static void carry_over(struct oh__conn_queue *from, struct oh__conn_queue *to)
     }
 }
 
+/* Once a second: buffers of a crowd that has gone go back to the heap. */
+static void rest(struct oh__tcp *tcp)
+{
+    if (tcp->net->now - tcp->rested_at < OH__SEC)
+        return;
+    tcp->rested_at = tcp->net->now;
+    oh__blocks_relax(tcp->net->blocks);
+    oh__pool_relax(tcp->pool);
+}
+
 void oh__tcp_begin(struct oh__tcp *tcp)
 {
     struct oh__conn_queue all = {0};
@@ -319,6 +329,7 @@ void oh__tcp_begin(struct oh__tcp *tcp)
     carry_over(&tcp->later, &all);
     tcp->ready = all;
     bury(tcp);
+    rest(tcp);
 }
 
 bool oh__tcp_pending(const struct oh__tcp *tcp)

@@ -74,6 +74,7 @@ struct oh__tcp {
     struct oh__conn_queue ready; /* to be framed in this round */
     struct oh__conn_queue later; /* have had their share of this round */
     struct oh__conn *used, *graves;
+    uint64_t rested_at;      /* ns: when memory was given back last */
     struct oh__alarm resume; /* while accepting is paused */
     int spare;               /* a descriptor to give up when there are no more */
 };

@@ -3,7 +3,7 @@
  *
  *     alloc [--every N [--first K]] [WORD]
  *
- * --every 11 tries each eleventh failure, as tools/test does: always the same
+ * --every 17 tries each seventeenth failure, as tools/test does: always the same
  * ones, so that what it finds can be repeated; --first picks others. Without it
  * all are tried, which takes minutes. WORD picks parts by name.
  */

@@ -289,17 +289,17 @@ static bool hasher(void)
 /* ---- all of them ---- */
 
 static const struct maker makers[] = {
-    {"base: pool, blocks, wheel, arena, buffer", base, NULL, NULL},
-    {"core: an endpoint and a transaction", endpoint, NULL, NULL},
-    {"serve: tables and a shard", shard, NULL, NULL},
-    {"host: configuration, loaded and reloaded", configuration, NULL, NULL},
-    {"host: a policy in Lua and its calls", policy, NULL, NULL},
-    {"net: hashes of OpenSSL", hasher, NULL, NULL},
-    {"store: accounts and bindings", maker_store, NULL, NULL},
-    {"store: compaction, backup and restoration", maker_backup, NULL, NULL},
-    {"net: sockets, connections and look-ups", maker_net, NULL, NULL},
-    {"host: commands that look", maker_control, control_prepare, control_finish},
-    {"host: commands that make accounts", maker_users, control_prepare, control_finish},
+    {"base, pool, blocks, wheel, arena, buffer", base, NULL, NULL},
+    {"core, an endpoint and a transaction", endpoint, NULL, NULL},
+    {"serve, tables and a shard", shard, NULL, NULL},
+    {"host, configuration, loaded and reloaded", configuration, NULL, NULL},
+    {"host, a policy in Lua and its calls", policy, NULL, NULL},
+    {"net, hashes of OpenSSL", hasher, NULL, NULL},
+    {"store, accounts and bindings", maker_store, NULL, NULL},
+    {"store, compaction, backup and restoration", maker_backup, NULL, NULL},
+    {"net, sockets, connections and look-ups", maker_net, NULL, NULL},
+    {"host, commands that look", maker_control, control_prepare, control_finish},
+    {"host, commands that make accounts", maker_users, control_prepare, control_finish},
 };
 
 /* One run with allocation `at` failing (0: none); false when it broke a promise. */

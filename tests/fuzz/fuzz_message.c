@@ -149,6 +149,23 @@ static void check_builders(const struct oh_msg *m)
     must_be_message(&c, &again);
 }
 
+/* The answer to half a message, out of what the check has left. */
+static void refuse(const struct oh_msg *m)
+{
+    static char text[TEXT_MAX];
+    struct oh_flow flow = {.transport = OH_TRANSPORT_UDP}, back;
+    struct oh_reply reply = {.code = 400, .to_tag = OH_LIT("t")};
+    struct oh_buf b;
+
+    if (!m->request)
+        return;
+    oh_addr_parse_port(OH_LIT("192.0.2.1:1234"), &flow.peer);
+    oh_buf_init(&b, text, sizeof text);
+    MUST(oh_build_reply(&b, m, &flow, &reply) == OH_OK);
+    oh_reply_flow(&m->via, &flow, &back);
+    MUST(back.peer.family != OH_FAMILY_NONE);
+}
+
 /* Every proper beginning of a message is incomplete, and none of it is lost. */
 static void check_cuts(struct oh_span whole, struct fuzz_bytes *script)
 {
@@ -235,6 +252,7 @@ static void as_datagram(struct oh_span in, struct fuzz_bytes *script)
     checked = m;
     if (oh_msg_check(&checked, &fault) != OH_OK) {
         MUST(fault.why && fault.at <= m.raw.n);
+        refuse(&checked);
         return;
     }
     MUST(checked.via.host.n && checked.from.uri.n && checked.to.uri.n && checked.call_id.n);
