@@ -14,6 +14,7 @@ static const struct known_seed known[] = {
     {"disk", 368, "watcher: an old REGISTER that is repeated asks for nothing new"},
     {"late", 231, "watcher: a 1xx behind Timer B does not make a branch ring"},
     {"late", 3557, "watcher: what a 408 has ended is over so long after the 408"},
+    {"late", 86, "watcher: a 408 that comes when all is over ends nothing"},
     {"death", 24, "watcher: a 2xx behind the guard of a CANCEL, and its copies, are nobody's"},
     {"fork-late", 20142, "watcher: an ACK behind Timer H confirms nothing"},
     {"requests", 21, "watcher: what a 408 has ended is not answered again (RFC 4320 4.2)"},

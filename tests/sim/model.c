@@ -263,7 +263,8 @@ static void final_in(struct model *m, struct asked *a, const struct oh_msg *msg)
     }
     a->final = true;
     if (!a->invite) {
-        if (a->of && msg->status == 408)
+        /* One that comes when all is over ends nothing. */
+        if (a->of && msg->status == 408 && m->world->now <= over_at(m, a->of))
             a->of->hushed_at = m->world->now;
         return;
     }
