@@ -19,10 +19,9 @@ struct served {
     struct served *next;
     struct oh_flow flow;
     uint64_t key;
-    bool excused; /* the path to its sender is gone */
+    bool excused; /* the path to its sender is gone, or a 408 came: see final_in */
     bool invite, reliable, cancelled, acked, final;
-    bool said;          /* any response */
-    uint64_t hushed_at; /* ns; a 408 came, of which nobody is told (RFC 4320 4.2); 0 = none */
+    bool said; /* any response */
     uint16_t code;
     struct asked *branches;
     uint64_t first, final_at, acked_at; /* ns */
@@ -171,8 +170,6 @@ static uint64_t over_at(const struct model *m, const struct served *s)
 {
     uint64_t all = LONG * t1(m);
 
-    if (!s->final && s->hushed_at)
-        return s->hushed_at + all;
     if (!s->final)
         return s->invite && s->branches ? OH_NEVER : s->first + all;
     if (s->invite && s->code >= 300 && s->acked)
@@ -186,7 +183,7 @@ static void copy_in(struct model *m, struct served *s)
 {
     bool silent = s->invite && s->final && (s->code < 300 || s->acked);
 
-    if (s->branches && s->said && !silent && !s->hushed_at && strict(m) && !s->excused &&
+    if (s->branches && s->said && !silent && strict(m) && !s->excused &&
         m->world->now + WORLD_SECOND < over_at(m, s))
         m->owes_again = s;
 }
@@ -263,9 +260,9 @@ static void final_in(struct model *m, struct asked *a, const struct oh_msg *msg)
     }
     a->final = true;
     if (!a->invite) {
-        /* One that comes when all is over ends nothing. */
-        if (a->of && msg->status == 408 && m->world->now <= over_at(m, a->of))
-            a->of->hushed_at = m->world->now;
+        /* Nobody is told, so nobody outside knows when it was over (RFC 4320 4.2). */
+        if (a->of && msg->status == 408)
+            a->of->excused = true;
         return;
     }
     if (msg->status >= 300) {
@@ -337,7 +334,7 @@ static uint64_t target_of(const struct oh_flow *flow, const struct oh_msg *msg)
 
 static void check_new_branch(struct model *m, const struct asked *a)
 {
-    if (!a->of || !strict(m))
+    if (!a->of || !strict(m) || a->of->excused)
         return;
     RULE(m, !a->of->final, "nothing new is tried behind a final response");
     RULE(m, !a->of->cancelled, "nothing new is tried behind a CANCEL");
