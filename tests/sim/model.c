@@ -222,6 +222,7 @@ static void request_in(struct model *m, const struct oh_flow *flow, const struct
     }
     *s = (struct served){.next = s->next,
                          .key = key,
+                         .excused = s->excused,
                          .flow = *flow,
                          .invite = msg->method == OH_METHOD_INVITE,
                          .reliable = oh_transport_reliable(flow->transport),
