@@ -36,7 +36,7 @@ part_memory() {
 wait_ringing() {
     local tries
     for ((tries = 0; tries < 400; tries++)); do
-        grep -q '^ringing=' "$WORK/ring" && return
+        grep -q '^ringing=' "$WORK/ring" 2>/dev/null && return
         sleep 0.05
     done
     die "calls do not ring: $(tail -n 1 "$WORK/ring")"
@@ -83,9 +83,9 @@ completed_ones() {
     shift
     before=$(memory)
     # shellcheck disable=SC2086
-    line=$(load message --rate 5000 --count "$messages" --window 20000 $*) ||
+    line=$(load message --rate 2500 --count "$messages" --window 20000 $*) ||
         die "message: $line"
-    sleep 14
+    sleep 10
     n=$(status transactions_completed)
     now=$(memory)
     say "completed $before $now $n $line"

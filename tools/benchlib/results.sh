@@ -51,7 +51,7 @@ remember_machine() {
     put machine compiler - "$(gcc --version | head -n 1)"
     [ -n "$OWN" ] || commit=$(git -C "$ROOT" describe --always --dirty --abbrev=8 2>/dev/null)
     put machine offhook - "$("$OFFHOOK" --version 2>/dev/null | head -n 1)${commit:+ ($commit)}"
-    put machine kamailio - "$(kamailio -v 2>/dev/null | sed -n 's/^version: //p')"
+    put machine kamailio - "$(kamailio -v 2>/dev/null | sed -n 's/^version: //p' | sed 's/ *$//')"
     put machine date - "$(date +%F)"
     put machine load - "$(cut -d ' ' -f 1-3 /proc/loadavg)"
     put machine sockets - "rmem_max $(cat /proc/sys/net/core/rmem_max), default \

@@ -239,7 +239,7 @@ print_text() {
 }
 
 print_markdown() {
-    machine_lines | sed 's/$/  /'
+    machine_lines | sed 's/^/- /'
     sections | awk -F '\t' '
         /^# / {print ""; print "### " substr($0, 3); print ""; head = 1; next}
         NF == 1 {notes = $0; print ""; print notes; next}
