@@ -10,10 +10,12 @@
  * whole when it takes less than FULL_TIME. Afterwards strangers still get their
  * share of each round, as that town's phones are strangers until they are back.
  *
- * Known is a source with a registered phone. That can be a villain too, so even
- * known sources have a share of a round, which no honest one ever misses: a
- * round takes half a millisecond then. Sources are counted in buckets; two that
- * meet in one share for the length of that round.
+ * Known is a source with a registered phone. That can be a villain too, or an
+ * office of a thousand phones behind one address, so known sources share a
+ * round among as many as there were in the last one: who is alone loses
+ * nothing, and among many no honest one ever misses its share, because a round
+ * takes half a millisecond then. Sources are counted in buckets; two that meet
+ * in one share for the length of that round.
  */
 #include "host/shed.h"
 
@@ -23,15 +25,14 @@
 
 #include "base/word.h"
 
-/* Datagrams of a round that must have waited for each other: half of what the network takes at
- * once. */
-#define FULL 128
+/* All that the network takes at once: there is more behind it. */
+#define FULL 256
 
 /* How long rounds are full before strangers are shed: enough to serve some thousand datagrams, and
  * together with the time to empty the queue far below what a phone waits before it repeats. */
 #define FULL_TIME (UINT64_C(20) * 1000000)
 
-/* Datagrams served per round while shedding. */
+/* Datagrams served per round while shedding: of strangers together, of a known source at least. */
 #define STRANGERS  16
 #define PER_SOURCE 16
 
@@ -51,8 +52,13 @@ bool oh__shed_round(struct oh__shed *s, uint64_t now)
         s->full_since = now;
     s->active = s->full_since != OH_NEVER && now - s->full_since >= FULL_TIME;
     s->taken = s->strangers = 0;
-    if (s->active)
+    if (s->active) {
+        s->share = was_active && s->known > FULL / PER_SOURCE ? PER_SOURCE
+                   : was_active && s->known                   ? FULL / s->known
+                                                              : FULL;
+        s->known = 0;
         memset(s->served, 0, sizeof(s->served));
+    }
     return s->active && !was_active;
 }
 
@@ -64,7 +70,7 @@ bool oh__shed_count(struct oh__shed *s)
 
 bool oh__shed_drop(struct oh__shed *s, const struct oh_addr *peer, bool known)
 {
-    uint8_t *served;
+    uint16_t *served;
 
     if (!s->active)
         return false;
@@ -72,8 +78,6 @@ bool oh__shed_drop(struct oh__shed *s, const struct oh_addr *peer, bool known)
         return s->strangers++ >= STRANGERS;
     served = &s->served[oh__hash(&s->key, oh_span((const char *)peer->ip, sizeof(peer->ip))) %
                         OH__SHED_BUCKETS];
-    if (*served >= PER_SOURCE)
-        return true;
-    ++*served;
-    return false;
+    s->known += *served == 0;
+    return (*served)++ >= s->share;
 }

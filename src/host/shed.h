@@ -16,9 +16,10 @@ struct oh__shed {
     struct oh__hash_key key;
     uint64_t full_since; /* ns: rounds have been full from then on; OH_NEVER: the last was not */
     bool active;
-    unsigned taken;                   /* datagrams of this round */
-    unsigned strangers;               /* of those, strangers' that were served */
-    uint8_t served[OH__SHED_BUCKETS]; /* per known source, while active */
+    unsigned taken;                    /* datagrams of this round */
+    unsigned strangers;                /* of those, strangers' that were served */
+    unsigned known, share;             /* known sources of this round; what each may have of it */
+    uint16_t served[OH__SHED_BUCKETS]; /* per known source, while active */
 };
 
 /* Starts with nothing to do; key is random, so that nobody can aim at somebody else's bucket. */
