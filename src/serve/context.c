@@ -68,8 +68,11 @@ static size_t held_size(const struct oh__context *c)
 /* Where a text of the message is, so that it is found in the held copy. */
 static struct oh__part part_of(const struct oh_msg *m, struct oh_span text)
 {
-    return text.n ? (struct oh__part){(uint32_t)(text.p - m->raw.p), (uint32_t)text.n}
-                  : (struct oh__part){0, 0};
+    size_t at = text.n ? (size_t)(text.p - m->raw.p) : 0;
+
+    if (at + text.n > UINT16_MAX)
+        return (struct oh__part){0, 0};
+    return (struct oh__part){(uint16_t)at, (uint16_t)text.n};
 }
 
 /* What will be told of it. */

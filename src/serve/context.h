@@ -54,9 +54,9 @@ struct oh__proxy_branch {
     uint8_t addrs_n, addr_at;
 };
 
-/* A text inside the request that a context holds. */
+/* A text in the first 64 KiB of the request that a context holds; empty when it is not there. */
 struct oh__part {
-    uint32_t at, n;
+    uint16_t at, n;
 };
 
 struct oh__context {

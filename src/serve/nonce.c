@@ -179,12 +179,13 @@ static int digit(char c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* Reads the bytes of a text that has a nonce's length and digits. */
-static bool read_text(struct oh_span text, uint8_t out[BYTES])
+/* Reads the first n bytes of a text that has a nonce's length; false when one of them has other
+ * digits. */
+static bool read_text(struct oh_span text, uint8_t *out, size_t n)
 {
     if (text.n != TEXT_LEN)
         return false;
-    for (size_t i = 0; i < TEXT_LEN / 2; i++) {
+    for (size_t i = 0; i < n; i++) {
         int high = digit(text.p[2 * i]), low = digit(text.p[2 * i + 1]);
 
         if (high < 0 || low < 0)
@@ -201,7 +202,7 @@ enum oh__nonce_state oh__nonce_check(const struct oh__nonces *n, uint64_t wall, 
     uint8_t bytes[BYTES], mac[16], tag[TAG_LEN];
     uint64_t made;
 
-    if (!read_text(nonce, bytes))
+    if (!read_text(nonce, bytes, sizeof(bytes)))
         return OH__NONCE_FOREIGN;
     mac_of(n, bytes, realm, mac);
     if (!oh__mac_equal(mac, bytes + ID_LEN, MAC_LEN))
@@ -254,16 +255,15 @@ static enum oh__nonce_state next_use(struct used *u, uint32_t nc)
 
 enum oh__nonce_state oh__nonce_use(struct oh__nonces *n, struct oh_span nonce, uint32_t nc)
 {
-    uint8_t bytes[BYTES], key[OH__RECENT_KEY] = {0};
+    uint8_t key[OH__RECENT_KEY] = {0};
     enum oh__nonce_state state;
     struct stripe *st;
     struct used *u;
 
-    if (!read_text(nonce, bytes))
+    if (!read_text(nonce, key, ID_LEN))
         return OH__NONCE_STALE;
-    memcpy(key, bytes, ID_LEN);
     /* The random part spreads well; the table inside hashes all of it. */
-    st = &n->stripes[bytes[TIME_LEN] % STRIPES];
+    st = &n->stripes[key[TIME_LEN] % STRIPES];
     pthread_mutex_lock(&st->lock);
     u = oh__recent_find(&st->used, key);
     state = u ? next_use(u, nc) : first_use(st, key, nc);

@@ -38,8 +38,11 @@ enum auth_param {
         AUTH_COUNT
 };
 
-static const char *const auth_names[AUTH_COUNT] = {
-#define AUTH_NAME(id, name) [AUTH_##id] = (name),
+static const struct {
+    uint8_t n;
+    const char *text;
+} auth_names[AUTH_COUNT] = {
+#define AUTH_NAME(id, name) [AUTH_##id] = {sizeof(name) - 1, name},
     AUTH_PARAMS(AUTH_NAME)
 #undef AUTH_NAME
 };
@@ -109,8 +112,10 @@ int oh_auth_param_next(struct oh_span *rest, struct oh_param *out)
 
 static enum auth_param auth_param_of(struct oh_span name)
 {
+    /* Most differ in length, the others in the first letter. */
     for (int i = 0; i < AUTH_COUNT; i++) {
-        if (oh_span_ieq(name, oh_span_str(auth_names[i])))
+        if (name.n == auth_names[i].n && ((name.p[0] ^ auth_names[i].text[0]) & 0x1f) == 0 &&
+            oh_span_ieq(name, oh_span(auth_names[i].text, name.n)))
             return (enum auth_param)i;
     }
     return AUTH_COUNT;
@@ -400,7 +405,7 @@ static void put_bare(struct writer *w, enum auth_param which, struct oh_span s)
 {
     if (!s.n)
         return;
-    put_name(w, auth_names[which]);
+    put_name(w, auth_names[which].text);
     for (size_t i = 0; i < s.n; i++) {
         if (is_bare(s.p[i]))
             oh_buf_char(w->out, s.p[i]);
@@ -412,7 +417,7 @@ static void put_quoted(struct writer *w, enum auth_param which, struct oh_span s
 {
     if (!s.p)
         return;
-    put_name(w, auth_names[which]);
+    put_name(w, auth_names[which].text);
     oh__put_inside(w->out, s);
 }
 
@@ -452,7 +457,7 @@ static void put_nc(struct writer *w, struct oh_span text, bool has, uint32_t nc)
     put_bare(w, AUTH_NC, text);
     if (text.n || !has)
         return;
-    put_name(w, auth_names[AUTH_NC]);
+    put_name(w, auth_names[AUTH_NC].text);
     for (int i = 0; i < 4; i++)
         bytes[i] = (uint8_t)(nc >> (24 - 8 * i));
     oh_buf_hex(w->out, bytes, sizeof(bytes));
