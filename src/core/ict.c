@@ -47,7 +47,7 @@ static void send_cancel(struct oh_endpoint *ep, struct oh__txn *t, struct oh_spa
 {
     /* Should it not be possible for lack of memory, the guard still ends the transaction. */
     (void)oh__cancel_send(ep, t, headers);
-    t->live->cancel = true;
+    t->cancel = true;
     t->live->guard = ep->now + ep->t64;
     oh__txn_schedule(ep, t);
 }
@@ -66,7 +66,7 @@ static void provisional(struct oh_endpoint *ep, struct oh__txn *t, const struct 
         oh__txn_schedule(ep, t);
     }
     oh__put_event(ep, OH_OUT_RESPONSE, t, msg->status, msg, flow);
-    if (first && t->live->cancel) {
+    if (first && t->cancel) {
         send_cancel(ep, t, oh__cbuf_view(t->live->aside));
         oh__cbuf_unref(ep->blocks, t->live->aside);
         t->live->aside = NULL;
@@ -187,17 +187,17 @@ int oh__ict_cancel(struct oh_endpoint *ep, struct oh__txn *t, struct oh_span hea
 {
     switch ((enum oh__ict_state)t->state) {
     case OH__ICT_CALLING:
-        if (t->live->cancel)
+        if (t->cancel)
             break;
         if (headers.n) {
             t->live->aside = oh__cbuf_new(ep->blocks, headers);
             if (!t->live->aside)
                 return OH_E_NOMEM;
         }
-        t->live->cancel = true;
+        t->cancel = true;
         break;
     case OH__ICT_PROCEEDING:
-        if (!t->live->cancel)
+        if (!t->cancel)
             send_cancel(ep, t, headers);
         break;
     case OH__ICT_COMPLETED:

@@ -65,7 +65,6 @@ struct oh__live {
     };
     struct oh__cbuf *aside; /* IST: the 100 for the case that nobody answers; ICT: rows for a CANCEL
                                that has to wait */
-    bool cancel;            /* ICT: CANCEL is to be sent with the first 1xx */
 };
 
 struct oh__txn {
@@ -97,7 +96,8 @@ struct oh__txn {
                               3261 18.2.2) */
     uint8_t transport;
     uint8_t method;        /* enum oh_method */
-    uint8_t state;         /* enum oh__<machine>_state */
+    uint8_t state : 4;     /* enum oh__<machine>_state */
+    uint8_t cancel : 1;    /* ICT: CANCEL was asked for, and goes out with the first 1xx */
     uint8_t machine : 3;   /* enum oh__machine_id */
     uint8_t completed : 1; /* in a queue of completed ones */
     uint8_t listed : 1;    /* in the table */

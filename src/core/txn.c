@@ -94,7 +94,7 @@ void oh__txn_move(struct oh_endpoint *ep, struct oh__txn *t, unsigned state)
     struct oh__trace_event ev;
     struct oh_flow flow;
 
-    t->state = (uint8_t)state;
+    t->state = state & 15;
     if (!oh__trace_wants(ep->options.trace, OH__TRACE_STATE))
         return;
     oh__txn_flow(t, &flow);

@@ -74,19 +74,20 @@ struct oh__context {
     bool full;      /* a branch found no room in the endpoint */
     bool rang;      /* a 101-199 went up */
 
+    bool strict_upstream;
+    uint8_t routes_popped;
+    uint16_t credentials;  /* index + 1 of the row that was for us, 0 = none */
+    uint16_t n, cap, most; /* branches */
+    uint16_t best;         /* code of the best response so far, 0 = none */
+    uint32_t breadth;      /* Max-Breadth that came in, capped */
+
     char *held; /* block: message, then the texts below, in this order */
     uint32_t msg_n, rows_n, account_n, aor_n;
     struct oh__part method_text, call_id, from_uri, wanted_uri, agent; /* of the message */
     struct oh__part callee; /* as people say it: the user part of the Request-URI, else all of it */
-    uint16_t credentials;   /* index + 1 of the row that was for us, 0 = none */
-    uint8_t routes_popped;
-    bool strict_upstream;
-    uint64_t loop; /* hash for our branches (RFC 5393 4.2.1) */
+    uint64_t loop;          /* hash for our branches (RFC 5393 4.2.1) */
 
-    struct oh__proxy_branch *branches; /* block of `cap` entries */
-    uint16_t n, cap, most;
-
-    uint32_t breadth;                      /* Max-Breadth that came in, capped */
+    struct oh__proxy_branch *branches;     /* block of `cap` entries */
     uint64_t timer_c, ring_time, call_max; /* ns; from the settings it began with */
     uint64_t started_at;                   /* ns */
     uint64_t ring_at;    /* what runs has had its time; OH__NEVER: nobody waits behind it */
@@ -97,7 +98,6 @@ struct oh__context {
     uint64_t retry_at;   /* the final could not be sent for lack of memory: again at this time */
     uint64_t version;    /* of the AOR when it was looked up last */
 
-    uint16_t best;               /* code of the best response so far, 0 = none */
     struct oh__cbuf *best_bytes; /* NULL: it is one of our own */
     struct oh__cbuf *challenges; /* rows of 401 and 407 responses that were not the best */
 };
