@@ -331,11 +331,12 @@ static int no_command(int argc, char **argv)
     char words[2 * WORD_MAX + 2];
     const char *near;
 
+    snprintf(words, sizeof words, "%.*s %.*s", WORD_MAX, argv[0], WORD_MAX,
+             argc > 1 ? argv[1] : "");
     if (is_group(argv[0])) {
         bool helped = argc > 1 && asks_help(argv[1]);
 
         if (argc > 1 && !helped) {
-            snprintf(words, sizeof words, "%.*s %.*s", WORD_MAX, argv[0], WORD_MAX, argv[1]);
             near = oh__cmd_nearest(words, command_name, NULL);
             oh__fail("there is no command '%s'%s%s%s", words, near ? ": did you mean '" : "",
                      near ? near : "", near ? "'?" : "");
@@ -343,7 +344,10 @@ static int no_command(int argc, char **argv)
         oh__help_group(helped ? stdout : stderr, argv[0]);
         return helped ? OH__EXIT_OK : OH__EXIT_USAGE;
     }
+    /* A slip in the first of two words is told only with the second one: `usr list`. */
     near = oh__cmd_nearest(argv[0], command_name, NULL);
+    if (!near && argc > 1)
+        near = oh__cmd_nearest(words, command_name, NULL);
     if (near)
         oh__fail("unknown command '%s': did you mean '%s'?", argv[0], near);
     else

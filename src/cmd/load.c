@@ -217,9 +217,12 @@ static int make_workers(struct oh__load_run *run, unsigned n)
     return OH__EXIT_OK;
 }
 
-/* Says why users could not be registered; without them there is no run. */
+/* Says why users could not be registered, and where; without them there is no run. */
 static int tell_unregistered(const struct oh__load_run *run)
 {
+    const struct oh__load_config *c = run->config;
+    const char *how = c->transport == OH_TRANSPORT_UDP ? "udp" : "tcp";
+    char addr[OH_ADDR_TEXT_MAX];
     struct oh__load_stats *s = oh_alloc_zero(oh_alloc_default(), 1, sizeof *s);
     unsigned code = 0, why = 0;
 
@@ -232,13 +235,16 @@ static int tell_unregistered(const struct oh__load_run *run)
     while (why + 1 < OH__LOAD_FAIL_COUNT && !s->reasons[why])
         why++;
     oh_free(oh_alloc_default(), s, sizeof *s);
+    oh_addr_text(&run->server, addr);
     if (code < OH__LOAD_CODES)
-        return oh__load_refuse(
-            run->config, code == 401 || code == 407 ? OH__EXIT_AUTH : OH__EXIT_UNEXPECTED,
-            "users cannot be registered: the server answered %u %s", code, oh_status_phrase(code));
-    return oh__load_refuse(
-        run->config, why == OH__LOAD_FAIL_CONNECTION ? OH__EXIT_CONNECTION : OH__EXIT_TIMEOUT,
-        "users cannot be registered: %s", oh__load_failure_text((enum oh__load_failure)why));
+        return oh__load_refuse(c, code == 401 || code == 407 ? OH__EXIT_AUTH : OH__EXIT_UNEXPECTED,
+                               "users cannot be registered: %s:%s answers %u %s: %s", how, addr,
+                               code, oh_status_phrase(code), oh__load_advice(c, code, 0));
+    return oh__load_refuse(c,
+                           why == OH__LOAD_FAIL_CONNECTION ? OH__EXIT_CONNECTION : OH__EXIT_TIMEOUT,
+                           "users cannot be registered at %s:%s: %s: %s", how, addr,
+                           oh__load_failure_text((enum oh__load_failure)why),
+                           oh__load_advice(c, 0, (enum oh__load_failure)why));
 }
 
 /* Tells what came of it; the status follows from the figures. */

@@ -342,6 +342,13 @@ const char *oh__load_failure_name(enum oh__load_failure f);
 
 #define OH__LOAD_CODES 700
 
+/*
+ * What a user may do about operations that failed with a status code, or, when code is 0, for a
+ * reason. A phrase without a full stop; never NULL, because there is always somewhere to look.
+ */
+const char *oh__load_advice(const struct oh__load_config *config, unsigned code,
+                            enum oh__load_failure reason);
+
 /* The figures of one step, of one worker or of all. */
 struct oh__load_stats {
     uint64_t attempted, completed, failed, abandoned; /* abandoned: the run was stopped before */

@@ -190,6 +190,9 @@ static bool read_ramp(const char *text, struct oh__load_config *c)
     rest = oh_span_from(rest, 1);
     if (!take_rate(&rest, &c->ramp_to) || !rest.n || rest.p[0] != ':')
         return false;
+    /* A ramp ends where a rate is not held: downwards it would end at its first one. */
+    if (c->ramp_to < c->rate)
+        return false;
     rest = oh_span_from(rest, 1);
     colon = oh_span_find(rest, ':');
     field = colon < 0 ? rest : oh_span_head(rest, (size_t)colon);
@@ -428,7 +431,7 @@ static bool read_loop(const struct oh__args *args, struct oh__load_config *c)
     }
     if (ramp && !read_ramp(ramp, c)) {
         oh__fail("--ramp %s: it must be FROM:TO:SECONDS or FROM:TO:SECONDS:STEPS, such as "
-                 "1000:20000:5 (at most %d steps, none shorter than 100ms)",
+                 "1000:20000:5, and rise (at most %d steps, none shorter than 100ms)",
                  ramp, OH__LOAD_RAMP_MAX);
         return false;
     }

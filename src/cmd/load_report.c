@@ -43,6 +43,50 @@ const char *oh__load_failure_name(enum oh__load_failure f)
     return names[f];
 }
 
+/* What a server that answers may have meant. */
+static const char *advice_on_code(const struct oh__load_config *c, unsigned code)
+{
+    bool passwords = c->accounts || c->password_format[0];
+
+    switch (code) {
+    case 401:
+    case 407:
+        return passwords ? "these users have other passwords there, or do not exist (`offhook "
+                           "user list`); who fails often is banned (`offhook bans list`)"
+                         : "it wants passwords: give --accounts, --password-file or "
+                           "--password-format-file, or try a server that wants none (offhook "
+                           "serve --no-auth)";
+    case 404:
+    case 480:
+        if (c->kind == OH__LOAD_MESSAGE && !c->register_first)
+            return "no phones are registered under these names: add --register-first, or name "
+                   "some that are with --users, --user-format and --domain";
+        return "phones are not registered (any more): is --domain one of the server's, and does "
+               "another run use the same users? (--user-format tells them apart)";
+    case 503:
+        return "the server refuses what is too much for it: `offhook status` there tells of what";
+    default: return "`offhook why --failed` there tells the reason";
+    }
+}
+
+const char *oh__load_advice(const struct oh__load_config *c, unsigned code,
+                            enum oh__load_failure reason)
+{
+    static const char *const texts[OH__LOAD_FAIL_COUNT] = {
+        [OH__LOAD_FAIL_TIMEOUT] = "the server has too much to do, is not there, or is silent to "
+                                  "this address after wrong passwords (`offhook bans list`)",
+        [OH__LOAD_FAIL_CONNECTION] = "no server listens there: start one, or name its address, "
+                                     "port and --transport",
+        [OH__LOAD_FAIL_DIALOG] = "whoever answers is no phone of this program: do others "
+                                 "register the same users?",
+        [OH__LOAD_FAIL_ROOM] = "the server, or a proxy on the way, makes messages that long",
+        [OH__LOAD_FAIL_SLOTS] = "the server is slower than this rate: lower it, or raise "
+                                "--in-flight",
+    };
+
+    return code ? advice_on_code(c, code) : texts[reason];
+}
+
 void oh__load_stats_merge(struct oh__load_stats *s, const struct oh__load_stats *o)
 {
     s->attempted += o->attempted;
@@ -270,19 +314,37 @@ static void print_failure(FILE *to, const char *what, uint64_t n)
     fprintf(to, "  %12llu  %s\n", (unsigned long long)n, what);
 }
 
-/* Why operations failed: by status code, then without one. */
-static void print_failures(const struct oh__load_stats *s, FILE *to)
+/* Why operations failed: by status code, then without one. What to do concerns the commonest. */
+static void print_failures(const struct oh__load_config *c, const struct oh__load_stats *s,
+                           FILE *to)
 {
+    uint64_t most = 0;
+    const char *advice = NULL;
     char what[CELL];
 
     for (unsigned i = 0; i < OH__LOAD_CODES; i++) {
+        if (!s->codes[i])
+            continue;
         snprintf(what, sizeof what, "%u %s", i, oh_status_phrase(i));
-        if (s->codes[i])
-            print_failure(to, what, s->codes[i]);
+        print_failure(to, what, s->codes[i]);
+        if (s->codes[i] > most) {
+            most = s->codes[i];
+            advice = oh__load_advice(c, i, 0);
+        }
     }
-    for (unsigned i = 0; i < OH__LOAD_FAIL_COUNT; i++)
-        if (s->reasons[i])
-            print_failure(to, oh__load_failure_text((enum oh__load_failure)i), s->reasons[i]);
+    for (unsigned i = 0; i < OH__LOAD_FAIL_COUNT; i++) {
+        enum oh__load_failure reason = (enum oh__load_failure)i;
+
+        if (!s->reasons[i])
+            continue;
+        print_failure(to, oh__load_failure_text(reason), s->reasons[i]);
+        if (s->reasons[i] > most) {
+            most = s->reasons[i];
+            advice = oh__load_advice(c, 0, reason);
+        }
+    }
+    if (advice)
+        fprintf(to, "                (%s)\n", advice);
 }
 
 /* What the generator has used, beside the figures that it has measured. */
@@ -303,7 +365,7 @@ static void print_counts(const struct oh__load_report *r, FILE *to)
     fprintf(to, "completed        %12llu   %s\n", (unsigned long long)s->completed,
             rate_text(achieved(r), rate));
     fprintf(to, "failed           %12llu\n", (unsigned long long)s->failed);
-    print_failures(s, to);
+    print_failures(r->run->config, s, to);
     if (s->abandoned)
         fprintf(to, "given up at stop %12llu\n", (unsigned long long)s->abandoned);
     fprintf(to, "retransmissions  %12llu\n", (unsigned long long)s->retransmissions);

@@ -394,7 +394,8 @@ static void failed(struct oh__serve *s, const struct oh__request *rq, const stru
     oh__decide(s, rq, OH__DECISION_BANNED, 0,
                oh__say(s, "more than %u failed authentications from this address",
                        (unsigned)settings->failures_max),
-               "it gets no answers for a while; `offhook bans list` lists it and can lift it");
+               "it gets no answers for a while: `offhook bans list` shows it, `offhook bans "
+               "clear` lifts it");
 }
 
 /*

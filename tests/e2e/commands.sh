@@ -149,6 +149,7 @@ registers() {
 # ---- without any server ----
 
 expect "an unknown command names the nearest" 2 "did you mean 'phones'" phnes
+expect "a slip in the first of two words" 2 "did you mean 'user list'" usr list
 expect "an unknown option names the nearest" 2 "did you mean --last" why --lats
 expect "a group shows its commands" 2 "user add" user
 expect "help of a command has examples" 0 "offhook user add 103" user add --help

@@ -78,7 +78,12 @@ with_digest() {
         report "$ALL and o[\"challenges\"] >= 6" || return
     done
     load call "127.0.0.1:$PORT" --domain 127.0.0.1 --count 5 --users 6
-    [ "$STATUS" = 6 ] || fail "without passwords: status $STATUS, $(cat "$T/report.json")"
+    [ "$STATUS" = 6 ] || fail "without passwords: status $STATUS, $(cat "$T/report.json")" || return
+    report '"answers 401" in o["error"] and "give --accounts" in o["error"]' || return
+    echo 'something else' >"$T/password.wrong"
+    load call "127.0.0.1:$PORT" --domain 127.0.0.1 --count 5 --users 6 \
+        --password-file "$T/password.wrong"
+    report '"other passwords there" in o["error"]'
 }
 
 LOST='not o["stopped"] and o["completed"] > 0 and o["failures"]["reasons"]["connection"] > 50'
@@ -107,6 +112,9 @@ refused() {
         fail "an unknown column: $(cat "$T/out")" || return
     "$OFFHOOK" load call 192.0.2.1 --count 1 >"$T/out" 2>&1
     grep -q 'public address' "$T/out" || fail "a public address: $(cat "$T/out")" || return
+    "$OFFHOOK" load call 127.0.0.1 --ramp 20:10:1 >"$T/out" 2>&1
+    grep -q -- '--ramp 20:10:1: it must be .* and rise' "$T/out" ||
+        fail "a ramp downwards: $(cat "$T/out")" || return
     "$OFFHOOK" load call 127.0.0.1 --ports 65 >"$T/out" 2>&1
     grep -q -- '--ports 65: it must be a number from 1 to 64' "$T/out" ||
         fail "too many ports: $(cat "$T/out")" || return
@@ -114,13 +122,32 @@ refused() {
     grep -q 'the target says something else' "$T/out" || fail "two transports: $(cat "$T/out")"
 }
 
+# Where nobody is, and where nobody is registered, it says so and what may be done.
+advised() {
+    "$OFFHOOK" load call 127.0.0.1:9 --count 1 >"$T/out" 2>&1
+    grep -q 'registered at udp:127.0.0.1:9: connection refused.*no server listens there' "$T/out" ||
+        fail "nobody there: $(cat "$T/out")" || return
+    "$OFFHOOK" load options 127.0.0.1:9 --count 1 >"$T/out" 2>&1
+    grep -q '(no server listens there: start one' "$T/out" || fail "options: $(cat "$T/out")"
+}
+
+# Nobody is registered under the names of the messages.
+nobody_registered() {
+    "$OFFHOOK" load message "127.0.0.1:$PORT" --domain 127.0.0.1 --count 1 --user-format 'x%d' \
+        >"$T/out" 2>&1
+    grep -q '404 Not Found' "$T/out" && grep -q 'add --register-first' "$T/out" ||
+        fail "$(cat "$T/out")"
+}
+
 W=2
 new_state
 test_case "load refuses with a reason" refused
+test_case "load says what may be done about failures" advised
 server --no-auth --domain 127.0.0.1 && {
     test_case "load: every kind over UDP" every_kind "127.0.0.1:$PORT"
     test_case "load: only register leaves bindings" signed_off
     test_case "load: every kind over TCP" every_kind "tcp:127.0.0.1:$PORT"
+    test_case "load: messages to nobody" nobody_registered
     test_case "load: calls from 64 ports by two threads" many_ports
     test_case "load: a ramp, held and not held" ramp
     test_case "load: the server is killed" killed

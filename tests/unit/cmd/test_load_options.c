@@ -175,6 +175,7 @@ static void test_refused(void **state)
         {"load options", "127.0.0.1 --window 9999999"},
         {"load options", "127.0.0.1 --window 5 --in-flight 5"},
         {"load options", "127.0.0.1 --ramp 1:2"},
+        {"load options", "127.0.0.1 --ramp 2:1:3"},
         {"load options", "127.0.0.1 --ramp 1:2:0"},
         {"load options", "127.0.0.1 --ramp 1:2:3:0"},
         {"load options", "127.0.0.1 --ramp 1:2:3:101"},
