@@ -67,7 +67,7 @@ size_t kit_read(int fd, char *out, size_t n);
 /* True when the stream ends within the socket's time-out, whatever is left in it. */
 bool kit_ended(int fd);
 
-/* A port on 127.0.0.1 or ::1 where nobody listens. */
+/* A port on 127.0.0.1 or ::1 where nobody listens, nor will until this process ends. */
 struct oh_addr kit_closed_port(int type, const char *addr);
 
 /* A MESSAGE request with a body of n bytes of 'x'; returns its length. */

@@ -503,15 +503,20 @@ static void test_bad_options(void **state)
 static void test_same_port(void **state)
 {
     struct kit k = {.options.workers = 2};
+    bool same = false;
 
     (void)state;
     kit_listen(&k, OH_TRANSPORT_UDP, "127.0.0.1:0");
     kit_listen(&k, OH_TRANSPORT_TCP, "127.0.0.1:0");
-    kit_open(&k);
-    assert_true(kit_addr(&k, 0).port != 0);
-    assert_int_equal(kit_addr(&k, 0).port, kit_addr(&k, 1).port);
-    assert_int_equal(kit_addr(&k, 2).family, OH_FAMILY_NONE);
-    kit_close(&k);
+    /* A connection of somebody else that has just ended keeps the second port now and then. */
+    for (unsigned i = 0; i < 8 && !same; i++) {
+        kit_open(&k);
+        assert_true(kit_addr(&k, 0).port != 0);
+        same = kit_addr(&k, 0).port == kit_addr(&k, 1).port;
+        assert_int_equal(kit_addr(&k, 2).family, OH_FAMILY_NONE);
+        kit_close(&k);
+    }
+    assert_true(same);
 }
 
 /* A buffer that even root cannot have would be named with the sysctl; one that is small enough is
