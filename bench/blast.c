@@ -19,6 +19,7 @@
  *   --auth         callees register with a password      --registered they are registered already
  *   --tcp          register only: over connections       --hold S     ring: for how long (5)
  *   --callee PORT  of the first callee; with it, phones are the same in the next run
+ *   --vary         messages of each operation have a length of their own
  *   --resend MS    first repetition of a request (500)   --patience S until it has failed (8)
  *
  * Prints one line of key=value. In an open loop latency counts from the time at which an operation
@@ -285,7 +286,7 @@ static int usage(const char *why, const char *what)
     fprintf(stderr, "options|register|digest|message|call|ring|probe ADDRESS PORT "
                     "[--window N] [--rate N] [--seconds S] [--warmup S] [--count N] [--users N] "
                     "[--domain D] [--ports N] [--pid PID] [--auth] [--registered] [--tcp] "
-                    "[--hold S] [--resend MS] [--patience S] [--callee PORT]\n");
+                    "[--hold S] [--resend MS] [--patience S] [--callee PORT] [--vary]\n");
     return 2;
 }
 
@@ -307,7 +308,7 @@ static const struct option known[] = {
     {"domain", 1, NULL, 'd'}, {"ports", 1, NULL, 'p'},  {"pid", 1, NULL, 'P'},
     {"auth", 0, NULL, 'a'},   {"hold", 1, NULL, 'h'},   {"registered", 0, NULL, 'R'},
     {"tcp", 0, NULL, 't'},    {"resend", 1, NULL, 'e'}, {"patience", 1, NULL, 'E'},
-    {"callee", 1, NULL, 'C'}, {NULL, 0, NULL, 0},
+    {"callee", 1, NULL, 'C'}, {"vary", 0, NULL, 'v'},   {NULL, 0, NULL, 0},
 };
 
 /* Takes one option; false when its value is wrong. */
@@ -332,6 +333,7 @@ static bool take_option(struct config *c, int letter, const char *text)
     case 'a': return c->auth = true;
     case 'h': return number(text, 1e9, 3600, &c->hold_ns);
     case 'R': return c->registered = true;
+    case 'v': return c->vary = true;
     case 't': return c->stream = true;
     case 'e': return number(text, 1e6, 1e5, &c->resend_ns) && c->resend_ns;
     case 'C': return number(text, 1, 65535 - LINKS, &v) && (c->callee = (uint16_t)v) > 0;

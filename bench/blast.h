@@ -128,6 +128,7 @@ struct config {
     uint64_t resend_ns, patience_ns;
     uint16_t callee; /* port of the first callee; 0 = any */
     bool auth, stream, registered;
+    bool vary;      /* no two operations in a row have messages of one length */
     int pids[PIDS]; /* server processes, whose children count too */
     unsigned pids_n;
 };

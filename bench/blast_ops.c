@@ -56,11 +56,25 @@ static void put_head(struct text *t, const struct blast *b, const struct op *op,
     TEXT(t, ";rport\r\nMax-Forwards: 70\r\n");
 }
 
+/* With --vary each operation's name has a length of its own, and so have all its messages, since
+ * From comes back in every answer. */
+static void put_name(struct text *t, const struct blast *b, const struct op *op)
+{
+    static const char more[] = "................................................................";
+
+    TEXT(t, "\"Caller");
+    if (b->config.vary)
+        text_put(t, more, (op->generation * UINT32_C(2654435761)) >> 26);
+    TEXT(t, "\" ");
+}
+
 /* From, To, Call-ID, CSeq; to is a header value, or empty for the called user. */
 static void put_parties(struct text *t, const struct blast *b, const struct op *op, struct span to,
                         unsigned cseq)
 {
-    TEXT(t, "From: \"Caller\" <sip:caller@");
+    TEXT(t, "From: ");
+    put_name(t, b, op);
+    TEXT(t, "<sip:caller@");
     text_str(t, b->config.domain);
     TEXT(t, ">;tag=f");
     put_id(t, b, op);
@@ -98,7 +112,9 @@ static void put_register(struct text *t, const struct blast *b, const struct op 
     TEXT(t, "REGISTER ");
     text_put(t, u.p, u.n);
     put_head(t, b, op, op->step);
-    TEXT(t, "From: <sip:");
+    TEXT(t, "From: ");
+    put_name(t, b, op);
+    TEXT(t, "<sip:");
     put_aor(t, b, op->user);
     TEXT(t, ">;tag=f");
     text_hex(t, op->generation);

@@ -34,19 +34,21 @@ part_parse() {
     done
 }
 
-# cost MODE: server CPU per operation, offhook and Kamailio in turn, each with 200 in flight.
+# cost MODE [NAME ARGS]: server CPU per operation, offhook and Kamailio in turn, each with 200 in
+# flight; kept under NAME.
 cost() {
-    local mode=$1 round who line key
+    local mode=$1 name=${2:-$1} round who line key
+    shift $(($# < 2 ? 1 : 2))
     for ((round = 0; round < ROUNDS; round++)); do
         for who in kamailio offhook; do
             "${who}_server" "$mode"
-            if line=$(load "$mode" --seconds "$SECONDS_EACH"); then
+            if line=$(load "$mode" --seconds "$SECONDS_EACH" "$@"); then
                 for key in cpu_us_op ops_s p50_us p99_us resent failed own_us_op drops others; do
-                    put "$mode" $key $who "$(field $key "$line")"
+                    put "$name" $key $who "$(field $key "$line")"
                 done
-                say "$mode $who $line"
+                say "$name $who $line"
             else
-                die "$mode against $who: $line"
+                die "$name against $who: $line"
             fi
             stop_server
         done
@@ -58,6 +60,14 @@ part_register() { cost register; }
 part_digest() { cost digest; }
 part_message() { cost message; }
 part_call() { cost call; }
+
+# The same where datagrams find no company: neither of their length nor of their peer.
+part_mixed() {
+    cost options mixed_options --vary --ports 64
+    cost register mixed_register --vary --ports 64
+    cost message mixed_message --vary --ports 64
+    cost call mixed_call --vary --ports 64
+}
 
 # Two workers against one, from 64 callers' and 64 callees' ports.
 part_workers() {

@@ -91,6 +91,16 @@ section_costs() {
     cost_row call "call through the proxy (13)" 3
 }
 
+section_mixed() {
+    measured mixed_call || return 0
+    row "# The same from 64 ports to 64, and no two messages of one length"
+    row what offhook Kamailio ratio "offhook /s" "Kamailio /s" goal
+    cost_row mixed_options "OPTIONS" 1.4
+    cost_row mixed_register "REGISTER" 1.6
+    cost_row mixed_message "MESSAGE" 3.3
+    cost_row mixed_call "call" 3
+}
+
 section_latency() {
     local mode who p99 drops name
     measured latency || return 0
@@ -187,7 +197,7 @@ section_load() {
 
 sections() {
     local section
-    for section in echo parse costs latency workers memory start load; do
+    for section in echo parse costs mixed latency workers memory start load; do
         section_$section
     done
 }
