@@ -8,6 +8,17 @@
 #include <netinet/ip_icmp.h>
 #include <sys/epoll.h>
 
+/* Whether all sockets of this worker take runs. */
+static bool has_runs(const struct oh__net *net)
+{
+    for (unsigned i = 0; i < net->options->listeners_n; i++) {
+        if (net->options->listeners[i].transport == OH_TRANSPORT_UDP &&
+            !oh__udp_has_runs(net->shared->fds[i][net->worker]))
+            return false;
+    }
+    return true;
+}
+
 int oh__udp_new(struct oh__net *net, struct oh__udp **out)
 {
     const struct oh__net_options *o = net->options;
@@ -19,7 +30,7 @@ int oh__udp_new(struct oh__net *net, struct oh__udp **out)
     udp->net = net;
     udp->sockets = o->listeners_n;
     udp->rx = oh__udp_rx_new();
-    udp->tx = oh__udp_tx_new(o->bulk);
+    udp->tx = oh__udp_tx_new(o->bulk, has_runs(net));
     udp->watch = oh__watch_new();
     if (!udp->rx || !udp->tx || !udp->watch)
         rc = OH_E_NOMEM;

@@ -35,10 +35,15 @@ struct oh__udp_rx *oh__udp_rx_new(void);
 /* Ends the receiving part. NULL is ignored. */
 void oh__udp_rx_free(struct oh__udp_rx *rx);
 
-/* Makes the sending part; bulk is the option of this name. NULL on failure. */
-struct oh__udp_tx *oh__udp_tx_new(bool bulk);
+/* Whether the kernel cuts what is sent on this socket into datagrams when told to (UDP_SEGMENT). */
+bool oh__udp_has_runs(int fd);
 
-/* For a minute each datagram to this peer goes by itself, so that an ICMP error is about one. */
+/* Makes the sending part; bulk is the option of this name, runs what oh__udp_has_runs has said.
+ * NULL on failure. */
+struct oh__udp_tx *oh__udp_tx_new(bool bulk, bool runs);
+
+/* For a minute each datagram to this peer goes by itself: an ICMP error is about one then, and a
+ * narrow way takes it. */
 void oh__udp_tx_single(struct oh__udp_tx *tx, const struct oh_addr *peer);
 
 /* Ends the sending part. NULL is ignored. */

@@ -54,7 +54,7 @@ struct item {
 struct oh__udp_tx {
     unsigned n;
     bool bulk; /* everything has a lane of its own */
-    bool runs; /* not any longer when the kernel refuses */
+    bool runs; /* the kernel knows of them */
     size_t used;
     uint64_t single;       /* a bit for each peer that gets no runs */
     uint64_t single_until; /* ns */
@@ -73,14 +73,25 @@ struct batch {
     uint16_t starts[BATCH + 1];
 };
 
-struct oh__udp_tx *oh__udp_tx_new(bool bulk)
+/* A kernel before Linux 4.18 does not refuse a run, it sends it as one datagram: it has to be
+ * asked.
+ */
+bool oh__udp_has_runs(int fd)
+{
+    int value;
+    socklen_t size = sizeof(value);
+
+    return getsockopt(fd, IPPROTO_UDP, UDP_SEGMENT, &value, &size) == 0;
+}
+
+struct oh__udp_tx *oh__udp_tx_new(bool bulk, bool runs)
 {
     struct oh__udp_tx *tx = oh_alloc_zero(oh_alloc_default(), 1, sizeof(*tx));
 
     if (!tx)
         return NULL;
     tx->bulk = bulk;
-    tx->runs = true;
+    tx->runs = runs;
     return tx;
 }
 
@@ -257,13 +268,18 @@ static bool same_way(const struct item *a, const struct item *b)
            (!a->has_from || oh_addr_same_host(&a->flow.local, &b->flow.local));
 }
 
-/* Where an item's run would be found, and whether it may have company at all. */
+/*
+ * Where an item's run would be found, and whether it may have company at all. Of a run that was not
+ * cut yet (loopback, a container next door) an error brings back the beginning of the whole, so the
+ * first has to be long enough to be known by that.
+ */
 static bool may_join(const struct oh__udp_tx *tx, const struct item *item, unsigned *slot)
 {
     const struct oh_addr *peer = &item->flow.peer;
 
     *slot = (item->n ^ peer->port ^ peer->ip[3] ^ peer->ip[15]) % OPEN;
     return tx->runs && item->n > 0 && item->n <= RUN_SEGMENT &&
+           (!item->ticket || item->n >= OH__WATCH_BYTES) &&
            (tx->single == 0 || !(tx->single & bit_of(peer)));
 }
 
@@ -336,13 +352,18 @@ static void left(struct oh__udp *udp, const uint8_t *order, unsigned n)
     oh__count(&udp->net->counters.tx_bytes, bytes);
 }
 
-/* A run that the kernel does not take (an old one, or a network card without checksums) goes one
- * by one, as all will from then on. */
+/*
+ * A run that the kernel does not take goes one by one, as all to this peer will for a minute: the
+ * way there is narrower than an Ethernet (EMSGSIZE, before Linux 6.14 EINVAL; a tunnel, a line with
+ * PPP), or nobody there cuts runs (EIO: IPsec, a network card without checksums). Single datagrams
+ * get through, in fragments if need be.
+ */
 static bool give_runs_up(struct oh__udp_tx *tx, const struct batch *b, unsigned head)
 {
-    if (b->starts[head + 1] - b->starts[head] == 1 || (errno != EINVAL && errno != EIO))
+    if (b->starts[head + 1] - b->starts[head] == 1 ||
+        (errno != EMSGSIZE && errno != EINVAL && errno != EIO))
         return false;
-    tx->runs = false;
+    oh__udp_tx_single(tx, &tx->items[b->order[b->starts[head]]].flow.peer);
     return true;
 }
 

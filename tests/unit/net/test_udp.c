@@ -1,10 +1,18 @@
 /* Datagrams: batches, source addresses, ICMP errors, listeners. */
+#define _GNU_SOURCE
+
 #include "unit/net/kit.h"
 
+#include <fcntl.h>
+#include <net/if.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include "net/udp.h"
 
 /* More than the four batches of one round, sent before the server looks. */
 static void test_echo(void **state)
@@ -427,6 +435,110 @@ static void test_run_refused(void **state)
     kit_close(&k);
 }
 
+/* Short ones are sent one by one: the error of a run would bring back more than its first. */
+static void test_short_refused(void **state)
+{
+    struct kit k = {0};
+    struct oh_addr nobody = kit_closed_port(SOCK_DGRAM, "127.0.0.1:0");
+    struct oh__net_input in;
+    struct oh_flow flow;
+
+    (void)state;
+    kit_listen(&k, OH_TRANSPORT_UDP, "127.0.0.1:0");
+    kit_open(&k);
+    flow = kit_flow(&k, 0, &nobody);
+    for (unsigned i = 0; i < 4; i++) {
+        char text[] = "OPTIONS .";
+
+        text[sizeof(text) - 2] = (char)('a' + i);
+        oh__net_send_in(k.net, i, &flow, oh_span_str(text), 1 + i);
+    }
+    for (unsigned i = 0; i < 4; i++)
+        assert_true(kit_next(k.net, OH__NET_FAILED, &in, 1000));
+    kit_close(&k);
+}
+
+/* A loopback of a network of our own, with this many bytes per packet; false: we may not. */
+static bool enter_narrow_network(int mtu)
+{
+    struct ifreq lo = {.ifr_name = "lo", .ifr_mtu = mtu};
+    bool ok = false;
+    int fd;
+
+    if (unshare(CLONE_NEWNET) != 0)
+        return false;
+    fd = socket(AF_INET, SOCK_DGRAM, 0);
+    if (fd >= 0 && ioctl(fd, SIOCSIFMTU, &lo) == 0) {
+        lo.ifr_flags = IFF_UP | IFF_RUNNING;
+        ok = ioctl(fd, SIOCSIFFLAGS, &lo) == 0;
+    }
+    if (fd >= 0)
+        close(fd);
+    return ok;
+}
+
+/* Longer ones than the way takes whole, of one length: the kernel refuses the run, all arrive. */
+static void narrow(const char *addr)
+{
+    struct kit k = {0};
+    struct oh__net_input in;
+    struct oh_addr to;
+    struct oh_flow flow;
+    char text[1440], back[2000];
+    int fd = kit_socket(SOCK_DGRAM, addr, &to);
+
+    kit_listen(&k, OH_TRANSPORT_UDP, addr);
+    kit_open(&k);
+    flow = kit_flow(&k, 0, &to);
+    for (unsigned round = 0; round < 2; round++) {
+        for (unsigned i = 0; i < 5; i++) {
+            memset(text, 'a' + (int)i, sizeof(text));
+            oh__net_send_in(k.net, i, &flow, oh_span(text, sizeof(text)), 1 + i);
+        }
+        oh__net_flush(k.net);
+        for (unsigned i = 0; i < 5; i++) {
+            memset(text, 'a' + (int)i, sizeof(text));
+            assert_int_equal(kit_recvfrom(fd, back, sizeof(back), NULL), sizeof(text));
+            assert_memory_equal(back, text, sizeof(text));
+        }
+    }
+    assert_int_equal(kit_stats(&k).tx_datagrams, 10);
+    assert_false(kit_next(k.net, OH__NET_FAILED, &in, 1));
+    close(fd);
+    kit_close(&k);
+}
+
+static void test_narrow(void **state)
+{
+    int home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+    bool ok = home >= 0 && enter_narrow_network(1300);
+
+    (void)state;
+    if (ok) {
+        narrow("127.0.0.1:0");
+        narrow("[::1]:0");
+    }
+    if (home >= 0) {
+        setns(home, CLONE_NEWNET);
+        close(home);
+    }
+    if (!ok)
+        skip(); /* only root makes networks */
+}
+
+/* Who does not know of runs says so: here TCP, elsewhere an old kernel. */
+static void test_has_runs(void **state)
+{
+    int udp = kit_socket(SOCK_DGRAM, "127.0.0.1:0", NULL);
+    int tcp = kit_socket(SOCK_STREAM, "127.0.0.1:0", NULL);
+
+    (void)state;
+    assert_true(oh__udp_has_runs(udp));
+    assert_false(oh__udp_has_runs(tcp));
+    close(udp);
+    close(tcp);
+}
+
 /* 64 listeners, and each datagram names the right one. */
 static void test_many_listeners(void **state)
 {
@@ -548,6 +660,8 @@ int main(void)
         cmocka_unit_test(test_same_port),     cmocka_unit_test(test_buffer),
         cmocka_unit_test(test_refused_large), cmocka_unit_test(test_bulk),
         cmocka_unit_test(test_lanes),         cmocka_unit_test(test_run_refused),
+        cmocka_unit_test(test_short_refused), cmocka_unit_test(test_narrow),
+        cmocka_unit_test(test_has_runs),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
