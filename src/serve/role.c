@@ -21,13 +21,18 @@ static bool is_ours(struct oh__serve *s, const struct oh__request *rq, const str
     return oh__settings_is_us(s->env->settings, uri->host, uri->port, &rq->flow.local);
 }
 
-/* True when a user part is a token that can be used. */
-static bool read_token(struct oh__serve *s, struct oh__request *rq, struct oh_span user,
-                       struct oh__token *token)
+/* True when a user part is a token that can be used; only then *out is written. */
+static bool read_token(struct oh__serve *s, const struct oh__request *rq, struct oh_span user,
+                       struct oh__token *out)
 {
-    return user.n > 0 &&
-           oh__token_read(s->shared, user, rq->msg->call_id, s->env->wall, token) == OH_OK &&
-           (token->kind != OH__TOKEN_FLOW || oh__target_rebind(s->env->settings, &token->flow));
+    struct oh__token token;
+
+    if (user.n == 0 ||
+        oh__token_read(s->shared, user, rq->msg->call_id, s->env->wall, &token) != OH_OK ||
+        (token.kind == OH__TOKEN_FLOW && !oh__target_rebind(s->env->settings, &token.flow)))
+        return false;
+    *out = token;
+    return true;
 }
 
 /*

@@ -387,6 +387,28 @@ static void token_of_another_call(void **state)
     assert_int_equal(phone_requests(&p, 1, "ACK"), 1);
 }
 
+/* A token of ours whose listener has gone, for good: it proves nothing, wherever it stands. */
+static void token_without_listener(void **state)
+{
+    struct oh__token token = {.kind = OH__TOKEN_FLOW, .expires = p.h.env.wall + 60000};
+    char user[OH__TOKEN_TEXT_MAX], text[2 * OH__TOKEN_TEXT_MAX];
+
+    (void)state;
+    token.flow.transport = OH_TRANSPORT_UDP;
+    token.flow.peer = harness_addr("[2001:db8::1]:5060");
+    token.flow.local = harness_addr("[2001:db8::2]:5060");
+    size_t n = oh__token_make(&p.h.shared, &token, OH_LIT("tkl"), user);
+
+    snprintf(text, sizeof text, "sip:%.*s@192.0.2.1;lr", (int)n, user);
+    in_dialog("ACK", "tkl", text, "");
+    assert_int_equal(p.h.sends_n, 0);
+    in_dialog("BYE", "tkl", text, "");
+    assert_int_equal(phone_statuses(&p, 0, 404), 1);
+    snprintf(text, sizeof text, "Route: <sip:%.*s@192.0.2.1;lr>\n", (int)n, user);
+    in_dialog("ACK", "tkl", "sip:102@192.0.2.11", text);
+    assert_int_equal(phone_requests(&p, 1, "ACK"), 0);
+}
+
 /* A dialog whose peer is known by name: the ACK waits for the look-up, too. */
 static void ack_to_a_name(void **state)
 {
@@ -920,6 +942,7 @@ int main(void)
         T(strict_router_downstream),
         T(own_routes_are_popped),
         T(token_of_another_call),
+        T(token_without_listener),
         T(ack_to_a_name),
         T(wildcard_listener),
         T(wildcard_hears_loopback),
