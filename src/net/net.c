@@ -320,16 +320,22 @@ static void expire(struct oh__net *net)
     oh__dns_poll(net->dns);
 }
 
-/* The earliest of all deadlines (ns); 0 = something is there already. */
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* The earliest of all deadlines (ns); 0 = something is there already. Memory goes back also when
+ * nobody comes any more, or it would stay until somebody does. */
 static uint64_t wake_time(struct oh__net *net, uint64_t deadline, bool all_sent)
 {
-    uint64_t at = oh__wheel_next(net->wheel), dns = oh__dns_deadline(net->dns);
+    uint64_t at = oh__wheel_next(net->wheel);
 
     if (net->notices.n > net->notices.next || oh__tcp_pending(net->tcp) ||
         oh__dns_pending(net->dns))
         return 0;
-    at = at < deadline ? at : deadline;
-    at = at < dns ? at : dns;
+    at = earlier(earlier(at, deadline), oh__dns_deadline(net->dns));
+    at = earlier(at, earlier(oh__udp_rest_at(net->udp), oh__tcp_rest_at(net->tcp)));
     if (!all_sent && at > net->now + RETRY_NS)
         at = net->now + RETRY_NS;
     return at;

@@ -332,6 +332,14 @@ void oh__tcp_begin(struct oh__tcp *tcp)
     rest(tcp);
 }
 
+uint64_t oh__tcp_rest_at(const struct oh__tcp *tcp)
+{
+    size_t used, idle;
+
+    oh__blocks_stats(tcp->net->blocks, &used, &idle);
+    return idle ? tcp->rested_at + OH__SEC : OH__NEVER;
+}
+
 bool oh__tcp_pending(const struct oh__tcp *tcp)
 {
     return tcp->ready.head || tcp->later.head;

@@ -74,12 +74,17 @@ void oh__udp_rx_free(struct oh__udp_rx *rx)
     oh_free(oh_alloc_default(), rx, sizeof(*rx));
 }
 
+uint64_t oh__udp_rest_at(const struct oh__udp *udp)
+{
+    return udp->rx->large_at == OH__NEVER ? OH__NEVER : udp->rx->large_at + REST_TIME;
+}
+
 void oh__udp_begin(struct oh__udp *udp)
 {
     struct oh__udp_rx *rx = udp->rx;
 
     rx->n = rx->next = 0;
-    if (rx->large_at == OH__NEVER || udp->net->now - rx->large_at < REST_TIME)
+    if (udp->net->now < oh__udp_rest_at(udp))
         return;
     madvise(rx->slots, SLOTS * STRIDE, MADV_DONTNEED);
     rx->large_at = OH__NEVER;

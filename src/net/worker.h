@@ -133,6 +133,9 @@ void oh__udp_free(struct oh__udp *udp);
 /* The slots of the last round may be used again. */
 void oh__udp_begin(struct oh__udp *udp);
 
+/* When it has memory to give back (ns), which the next round then does; OH__NEVER: it has none. */
+uint64_t oh__udp_rest_at(const struct oh__udp *udp);
+
 /* A socket has something to read or an error; events is epoll's. */
 void oh__udp_ready(struct oh__udp *udp, unsigned listener, uint32_t events);
 
@@ -165,6 +168,9 @@ void oh__tcp_begin(struct oh__tcp *tcp);
 
 /* True when there are messages left over from the last round. */
 bool oh__tcp_pending(const struct oh__tcp *tcp);
+
+/* As oh__udp_rest_at. */
+uint64_t oh__tcp_rest_at(const struct oh__tcp *tcp);
 
 /* A listening socket is ready. */
 void oh__tcp_accept(struct oh__tcp *tcp, unsigned listener);

@@ -526,6 +526,35 @@ static void test_narrow(void **state)
         skip(); /* only root makes networks */
 }
 
+/* Pages of slots that long datagrams have touched go back although nothing else happens. */
+static void test_rest(void **state)
+{
+    struct kit k = {0};
+    struct oh__net_input in;
+    struct oh_addr to;
+    char text[60000];
+    int fd = kit_socket(SOCK_DGRAM, "127.0.0.1:0", NULL);
+    uint64_t start;
+
+    (void)state;
+    kit_listen(&k, OH_TRANSPORT_UDP, "127.0.0.1:0");
+    kit_open(&k);
+    to = kit_addr(&k, 0);
+    memset(text, 'x', sizeof(text));
+    kit_sendto(fd, &to, oh_span(text, sizeof(text)));
+    assert_true(kit_next(k.net, OH__NET_DATAGRAM, &in, 1000));
+    assert_int_equal(in.bytes.n, sizeof(text));
+    start = oh__clock_now();
+    assert_int_equal(oh__net_wait(k.net, start + 10000 * MS), OH_OK);
+    assert_in_range(oh__clock_now() - start, 500 * MS, 5000 * MS);
+    /* And then there is no more to do. */
+    start = oh__clock_now();
+    assert_int_equal(oh__net_wait(k.net, start + 1500 * MS), OH_OK);
+    assert_true(oh__clock_now() - start >= 1400 * MS);
+    close(fd);
+    kit_close(&k);
+}
+
 /* Who does not know of runs says so: here TCP, elsewhere an old kernel. */
 static void test_has_runs(void **state)
 {
@@ -661,7 +690,7 @@ int main(void)
         cmocka_unit_test(test_refused_large), cmocka_unit_test(test_bulk),
         cmocka_unit_test(test_lanes),         cmocka_unit_test(test_run_refused),
         cmocka_unit_test(test_short_refused), cmocka_unit_test(test_narrow),
-        cmocka_unit_test(test_has_runs),
+        cmocka_unit_test(test_has_runs),      cmocka_unit_test(test_rest),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
