@@ -139,7 +139,7 @@ static bool plain(const char *p, size_t n)
             return false;
     }
     for (; n; p++, n--)
-        if (*p < 0x20 || *p == 0x7f)
+        if ((uint8_t)(*p - 0x20) >= 0x7f - 0x20)
             return false;
     return true;
 }
