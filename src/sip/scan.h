@@ -27,9 +27,9 @@ struct oh__scan {
 
 /*
  * Scans a start line and header rows, folds included, up to the empty line, and
- * fills rows, rows_n, first and last of m; rows_n, first and last must be 0
- * before. A row that is no header is left out. n must be below 2^32 - 64. Never
- * reads outside p[0 .. n-1].
+ * fills rows, rows_n and first of m; rows_n and first must be 0 before. A row
+ * that is no header is left out. n must be below 2^32 - 64. Never reads outside
+ * p[0 .. n-1].
  */
 enum oh__scan_result oh__scan_scalar(const char *p, size_t n, struct oh_msg *m,
                                      struct oh__scan *out);
