@@ -148,11 +148,12 @@ const char oh__header_counts[64] =
 
 enum oh_header_id oh__header_of_wide(const char *p, size_t n)
 {
-    const char *counts = oh__header_counts + 32 - n;
+    const char *counts;
     unsigned id;
 
     if (n == 0 || n >= NAME_MAX_N || !oh__is(*p, OH__C_ALPHA))
         return OH_HEADER_OTHER;
+    counts = oh__header_counts + 32 - n;
     id = oh__header_slots[SLOT(n, *p)];
     /* A compact form has no other letter that could differ. */
     if (n == 1)
