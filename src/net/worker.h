@@ -169,7 +169,7 @@ void oh__tcp_begin(struct oh__tcp *tcp);
 /* True when there are messages left over from the last round. */
 bool oh__tcp_pending(const struct oh__tcp *tcp);
 
-/* As oh__udp_rest_at. */
+/* When it has buffers to give back (ns); OH__NEVER: it has none. */
 uint64_t oh__tcp_rest_at(const struct oh__tcp *tcp);
 
 /* A listening socket is ready. */
