@@ -2,7 +2,7 @@
  * Datagrams are collected in one arena and leave by one system call per
  * socket. The arena flushes itself when it is full, so a send costs a copy and
  * never a heap call. What the kernel does not take for want of buffers stays
- * for the next flush; when the arena is full of that, datagrams are dropped,
+ * for the next flush; when the arena is full of that, the oldest are dropped,
  * as a network would: what matters is retransmitted.
  *
  * A way through the kernel is shared: datagrams of one length to one peer are
@@ -154,6 +154,49 @@ static int socket_for(const struct oh__udp *udp, const struct oh_flow *flow)
     return found;
 }
 
+/* Forgets what has left, and moves what waits to the front: it must not be the arena that the
+ * datagrams of other sockets lack. */
+static void compact(struct oh__udp_tx *tx)
+{
+    unsigned kept = 0;
+    size_t used = 0;
+
+    for (unsigned i = 0; i < tx->n; i++) {
+        struct item *item = &tx->items[kept];
+
+        if (tx->items[i].is_done)
+            continue;
+        *item = tx->items[i];
+        memmove(tx->arena + used, tx->arena + item->at, item->n);
+        item->at = (uint32_t)used;
+        used += item->n;
+        kept++;
+    }
+    tx->n = kept;
+    tx->used = used;
+}
+
+static bool has_room(const struct oh__udp_tx *tx, size_t n)
+{
+    return tx->n < BATCH && ARENA_BYTES - tx->used >= n;
+}
+
+/* Makes room for a datagram of n bytes. The oldest of those that the kernel does not take goes, as
+ * the network would lose it, or one network card that is down would silence the others. */
+static void make_room(struct oh__udp *udp, size_t n)
+{
+    struct oh__udp_tx *tx = udp->tx;
+
+    if (has_room(tx, n))
+        return;
+    oh__udp_flush(udp);
+    while (!has_room(tx, n)) {
+        tx->items[0].is_done = true;
+        oh__count(&udp->net->counters.send_errors, 1);
+        compact(tx);
+    }
+}
+
 void oh__udp_send(struct oh__udp *udp, const struct oh_flow *flow, struct oh_span bytes,
                   uint64_t ticket, unsigned lane)
 {
@@ -165,12 +208,7 @@ void oh__udp_send(struct oh__udp *udp, const struct oh_flow *flow, struct oh_spa
         oh__send_failed(udp->net, udp->net->worker, ticket, s < 0 ? OH_E_IO : OH_E_LIMIT, flow);
         return;
     }
-    if (tx->n == BATCH || ARENA_BYTES - tx->used < bytes.n)
-        oh__udp_flush(udp);
-    if (tx->n == BATCH || ARENA_BYTES - tx->used < bytes.n) {
-        oh__count(&udp->net->counters.send_errors, 1);
-        return;
-    }
+    make_room(udp, bytes.n);
     item = &tx->items[tx->n++];
     item->at = (uint32_t)tx->used;
     item->n = (uint32_t)bytes.n;
@@ -412,18 +450,6 @@ static bool flush_socket(struct oh__udp *udp, unsigned socket)
         tries = 0;
     }
     return true;
-}
-
-/* Forgets what has left; what waits keeps its place in the arena. */
-static void compact(struct oh__udp_tx *tx)
-{
-    unsigned kept = 0;
-
-    for (unsigned i = 0; i < tx->n; i++) {
-        if (!tx->items[i].is_done)
-            tx->items[kept++] = tx->items[i];
-    }
-    tx->n = kept;
 }
 
 bool oh__udp_flush(struct oh__udp *udp)
