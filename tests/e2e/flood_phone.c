@@ -380,7 +380,7 @@ static bool open_phone(struct hall *h, unsigned i)
     snprintf(p->user, sizeof p->user, "%u", 101 + i);
     snprintf(p->contact, sizeof p->contact, "sip:x@%u.%u.%u.%u:%u", ip[0], ip[1], ip[2], ip[3],
              ntohs(addr.sin_port));
-    snprintf(p->login.user, sizeof p->login.user, "%s", p->user);
+    snprintf(p->login.user, sizeof p->login.user, "%u", 101 + i);
     snprintf(p->login.password, sizeof p->login.password, "%s", h->o->password);
     snprintf(p->register_id, sizeof p->register_id, "reg%016llx", (unsigned long long)random_u64());
     p->neighbour = &h->phones[(i + 1) % h->n];
