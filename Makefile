@@ -2,7 +2,7 @@
 #
 #   make          the optimised program, build/offhook
 #   make run      install what is missing, build, start the server
-#   make test     install what the tests need, build three ways, run everything
+#   make test     install what the tests need, build, run everything
 #   make sim      the simulator until a million transactions have run (SEEDS=1-5000 for seeds)
 #   make soak     the simulator with ever new seeds, until it is stopped
 #   make bench    install Kamailio and other parsers, measure them and offhook, print a table

@@ -5,6 +5,8 @@
 # The optimised server and generator run (a sanitized one would be measured, not the server), the
 # strangers with less of a claim on the processor than the server has: their flood must not win by
 # taking the machine. What a busy machine spoils is tried again, twice at most in the whole run.
+#
+# alone: it measures latencies
 . "$(dirname "$0")/lib.sh"
 needs python3
 
