@@ -17,13 +17,7 @@
 
 #include <offhook/build.h>
 
-/* Operations per virtual second. With the sanitizer, which counts no other heap calls but makes
- * everything slow, a quarter of them has to do; the optimised build does them all. */
-#ifdef __SANITIZE_ADDRESS__
-#define RATE 16
-#else
-#define RATE 64
-#endif
+#define RATE        64  /* operations per virtual second */
 #define WARM_UP_S   100 /* three times the 32 s that a completed transaction waits */
 #define MEASURED_S  60
 #define ROUND       97 /* operations after which the same ones come again */
