@@ -100,12 +100,13 @@ once() {
     [ -z "$STEP_WHY" ]
 }
 
+# scenario EXPECTED COMMAND...: once, or, for what the phones saw, once more.
 scenario() {
     while ! once "$@"; do
         case $STEP_WHY in phones:*) ;; *) return 1 ;; esac
         [ "$RETRIES" -gt 0 ] || return 1
         RETRIES=$((RETRIES - 1))
-        echo "    once more: $STEP_WHY"
+        echo "again $(name "a flood, ${*:2:3}"): $STEP_WHY"
         sleep 1
     done
 }
