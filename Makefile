@@ -2,23 +2,25 @@
 #
 #   make          the optimised program, build/offhook
 #   make run      install what is missing, build, start the server
-#   make test     install what the tests need, build, run everything
+#   make install  into /usr/local/bin (DESTDIR=... for a package)
+#   make test     install what the tests need, build, run everything (tools/test runs parts)
 #   make sim      the simulator until a million transactions have run (SEEDS=1-5000 for seeds)
 #   make soak     the simulator with ever new seeds, until it is stopped
 #   make bench    install Kamailio and other parsers, measure them and offhook, print a table
-#                 (PART="call memory" for some parts; tools/bench says what there is)
+#                 (PART="call memory" for some parts; tools/bench --help)
 #   make fuzz     the fuzzers, TIME=3600 seconds each (HARNESS="serve message" for some of them)
 #   make coverage which lines of the product the tests run, and at least 85 % of four layers
 #   make lint     the style gate: layers, ceilings, banned functions, format
 #   make format   apply .clang-format
 #   make clean    remove build/
+#   make help     this list
 
 BUILD := build
 JOBS  := $(shell nproc 2>/dev/null || echo 2)
 
 MAKEFLAGS += --no-print-directory
 
-.PHONY: all run test sim soak sim-program bench coverage fuzz lint format clean install
+.PHONY: all help run test sim soak sim-program bench coverage fuzz lint format clean install
 
 all:
 	@command -v cmake >/dev/null || \
@@ -26,6 +28,9 @@ all:
 	@log=$$(cmake -S . -B $(BUILD) -DCMAKE_BUILD_TYPE=RelWithDebInfo 2>&1) || \
 	    { echo "$$log" >&2; exit 1; }
 	@cmake --build $(BUILD) --target offhook -j $(JOBS)
+
+help:
+	@sed -n '/^#   /s/^# //p' Makefile
 
 run:
 	@tools/setup run
