@@ -69,6 +69,15 @@ static void last_words(void)
     current = NULL;
 }
 
+/* Ctrl-C while there is no end of seeds: the world that runs is the last one. */
+static volatile sig_atomic_t stopped;
+
+static void on_stop(int signal_number)
+{
+    stopped = 1;
+    signal(signal_number, SIG_DFL); /* the second time means at once */
+}
+
 static void on_abort(int signal_number)
 {
     (void)signal_number;
@@ -217,8 +226,10 @@ static void run_on(const struct job *job, struct tally *tally)
     uint64_t seed = job->first;
     char number[32];
 
-    for (; job->forever || tally->transactions < job->until; seed++) {
-        for (unsigned i = 0; scenario_at(i) && i < FAMILIES_MAX; i++) {
+    signal(SIGINT, on_stop);
+    signal(SIGTERM, on_stop);
+    for (; !stopped && (job->forever || tally->transactions < job->until); seed++) {
+        for (unsigned i = 0; !stopped && scenario_at(i) && i < FAMILIES_MAX; i++) {
             const struct scenario *scenario = scenario_at(i);
 
             if (wanted(job, scenario) && seed % scenario->every == 0 &&
@@ -231,8 +242,8 @@ static void run_on(const struct job *job, struct tally *tally)
             fflush(stdout);
         }
     }
-    printf("seeds %llu-%llu of each scenario\n", (unsigned long long)job->first,
-           (unsigned long long)seed - 1);
+    printf("seeds %llu-%llu of each scenario%s\n", (unsigned long long)job->first,
+           (unsigned long long)seed - 1, stopped ? "; stopped, the last one in the middle" : "");
 }
 
 static void report(const struct tally *tally, time_t begun)
