@@ -24,9 +24,10 @@
 #include <offhook/endpoint.h>
 
 #include "base/word.h"
+#include "net/net.h"
 
 /* All that the network takes at once: there is more behind it. */
-#define FULL 256
+#define FULL OH__NET_ROUND
 
 /* How long rounds are full before strangers are shed: enough to serve some thousand datagrams, and
  * together with the time to empty the queue far below what a phone waits before it repeats. */

@@ -17,6 +17,7 @@
 #define OH__NET_LISTENERS_MAX 64
 #define OH__NET_ADDRS_MAX     16
 #define OH__NET_LANES         64
+#define OH__NET_ROUND         256 /* datagrams between two waits at most; as many: more may wait */
 
 struct oh__net;
 struct oh__net_shared; /* what all workers of a process have in common: table of connections, limits

@@ -14,7 +14,7 @@
 
 #include "net/udp.h"
 
-#define SLOTS      (4 * OH__UDP_BATCH) /* datagrams per round */
+#define SLOTS      OH__NET_ROUND
 #define SLOT_BYTES ((size_t)65535)
 #define STRIDE     ((size_t)65536 + 1024)
 
