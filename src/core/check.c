@@ -79,8 +79,11 @@ static void check_table(const struct oh_endpoint *ep)
     uint32_t n = 0;
 
     for (uint32_t i = 0; tab->buckets && i <= tab->mask; i++) {
-        for (const struct oh__txn *t = tab->buckets[i]; t; t = t->chain, n++)
-            RULE(t->listed && (t->key.lo & tab->mask) == i);
+        const struct oh__bucket *b = &tab->buckets[i];
+
+        RULE(b->chain || !b->seen);
+        for (const struct oh__txn *t = b->chain; t; t = t->chain, n++)
+            RULE(t->listed && (t->key.lo & tab->mask) == i && b->seen >> (t->key.hi & 63) & 1);
     }
     RULE(n == tab->n);
 }

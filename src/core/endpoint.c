@@ -165,7 +165,7 @@ void oh_endpoint_free(struct oh_endpoint *ep)
         oh__blocks_free(ep->blocks);
     if (ep->table.buckets)
         oh_free(&ep->alloc, ep->table.buckets,
-                ((size_t)ep->table.mask + 1) * sizeof(struct oh__txn *));
+                ((size_t)ep->table.mask + 1) * sizeof(struct oh__bucket));
     oh_arena_done(&ep->arena);
     oh_free(&ep->alloc, (char *)ep->options.server.p, ep->options.server.n);
     oh_free(ep->heap, ep, sizeof(*ep));

@@ -109,10 +109,17 @@ struct oh__txn {
 _Static_assert(sizeof(void *) > 8 || sizeof(struct oh__txn) <= 128,
                "a completed transaction is 128 bytes");
 
+/* A bit for each key that is or was in the chain: whoever is not there is mostly not looked for
+ * among records that nobody has in his cache. */
+struct oh__bucket {
+    struct oh__txn *chain;
+    uint64_t seen; /* begins anew when the chain is empty */
+};
+
 /* Hash table of those transactions that are found by a key. */
 struct oh__table {
-    struct oh__txn **buckets; /* NULL while empty */
-    uint32_t mask;            /* buckets - 1 */
+    struct oh__bucket *buckets; /* NULL while empty */
+    uint32_t mask;              /* buckets - 1 */
     uint32_t n;
 };
 

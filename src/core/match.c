@@ -127,29 +127,40 @@ uint64_t oh__sent_by(const struct oh_endpoint *ep, const struct oh_via *via)
 
 /* --- the table --- */
 
+/* The bit of a key; its other half chooses the bucket. */
+static uint64_t bit_of(struct oh__key key)
+{
+    return UINT64_C(1) << (key.hi & 63);
+}
+
+static void push(struct oh__bucket *b, struct oh__txn *t)
+{
+    t->chain = b->chain;
+    b->chain = t;
+    b->seen |= bit_of(t->key);
+}
+
 /* Moves everything into another number of buckets. Without memory the table stays as it is: longer
  * chains, no harm. */
 static void resize(struct oh_endpoint *ep, uint32_t buckets)
 {
     struct oh__table *tab = &ep->table;
-    struct oh__txn **fresh = oh_alloc_zero(&ep->alloc, buckets, sizeof(struct oh__txn *));
+    struct oh__bucket *fresh = oh_alloc_zero(&ep->alloc, buckets, sizeof(struct oh__bucket));
 
     if (!fresh)
         return;
     for (uint32_t i = 0; tab->buckets && i <= tab->mask; i++) {
-        struct oh__txn *t = tab->buckets[i];
+        struct oh__txn *t = tab->buckets[i].chain;
 
         while (t) {
             struct oh__txn *next = t->chain;
-            struct oh__txn **to = &fresh[t->key.lo & (buckets - 1)];
 
-            t->chain = *to;
-            *to = t;
+            push(&fresh[t->key.lo & (buckets - 1)], t);
             t = next;
         }
     }
     if (tab->buckets)
-        oh_free(&ep->alloc, tab->buckets, ((size_t)tab->mask + 1) * sizeof(struct oh__txn *));
+        oh_free(&ep->alloc, tab->buckets, ((size_t)tab->mask + 1) * sizeof(struct oh__bucket));
     tab->buckets = fresh;
     tab->mask = buckets - 1;
 }
@@ -157,18 +168,15 @@ static void resize(struct oh_endpoint *ep, uint32_t buckets)
 int oh__table_add(struct oh_endpoint *ep, struct oh__txn *t)
 {
     struct oh__table *tab = &ep->table;
-    struct oh__txn **to;
 
     if (!tab->buckets)
         resize(ep, BUCKETS_MIN);
-    /* One entry per bucket on average. */
-    else if (tab->n > tab->mask && tab->mask < UINT32_MAX / 4)
+    /* One or two entries per bucket. */
+    else if (tab->n / 2 > tab->mask && tab->mask < UINT32_MAX / 4)
         resize(ep, (tab->mask + 1) * 2);
     if (!tab->buckets)
         return OH_E_NOMEM;
-    to = &tab->buckets[t->key.lo & tab->mask];
-    t->chain = *to;
-    *to = t;
+    push(&tab->buckets[t->key.lo & tab->mask], t);
     t->listed = 1;
     tab->n++;
     return OH_OK;
@@ -177,17 +185,20 @@ int oh__table_add(struct oh_endpoint *ep, struct oh__txn *t)
 void oh__table_remove(struct oh_endpoint *ep, struct oh__txn *t)
 {
     struct oh__table *tab = &ep->table;
-    struct oh__txn **at = &tab->buckets[t->key.lo & tab->mask];
+    struct oh__bucket *b = &tab->buckets[t->key.lo & tab->mask];
+    struct oh__txn **at = &b->chain;
 
     while (*at != t)
         at = &(*at)->chain;
     *at = t->chain;
+    if (!b->chain)
+        b->seen = 0;
     t->chain = NULL;
     t->listed = 0;
     tab->n--;
     /* After a peak the memory goes back; the distance to the growing point keeps it from flapping.
      */
-    if (tab->mask >= BUCKETS_MIN && tab->n < tab->mask / 8)
+    if (tab->mask >= BUCKETS_MIN && tab->n < tab->mask / 4)
         resize(ep, (tab->mask + 1) / 2);
 }
 
@@ -204,9 +215,11 @@ struct oh__txn *oh__table_find(const struct oh_endpoint *ep, struct oh__key key,
                                enum oh_method method, bool client)
 {
     const struct oh__table *tab = &ep->table;
-    struct oh__txn *t = tab->buckets ? tab->buckets[key.lo & tab->mask] : NULL;
+    const struct oh__bucket *b = tab->buckets ? &tab->buckets[key.lo & tab->mask] : NULL;
 
-    for (; t; t = t->chain) {
+    if (!b || !(b->seen & bit_of(key)))
+        return NULL;
+    for (struct oh__txn *t = b->chain; t; t = t->chain) {
         if (t->key.lo == key.lo && t->key.hi == key.hi && t->method == method &&
             is_client(t) == client)
             return t;
@@ -260,7 +273,7 @@ struct oh__txn *oh__match_cancelled(struct oh_endpoint *ep, const struct oh_msg 
 
     if (t || !tab->buckets)
         return t;
-    for (t = tab->buckets[key.lo & tab->mask]; t; t = t->chain) {
+    for (t = tab->buckets[key.lo & tab->mask].chain; t; t = t->chain) {
         if (t->key.lo == key.lo && t->key.hi == key.hi && t->method != OH_METHOD_CANCEL &&
             !is_client(t))
             return t;
