@@ -526,8 +526,8 @@ static void note(struct oh__serve *s, struct oh__request *rq, const struct work 
                    NULL);
     } else if (w->now.removed) {
         oh__decide(s, rq, OH__DECISION_UNREGISTERED, 200,
-                   oh__say(s, "%.*s took %u contacts back, %u are left", OH_PRI(w->to.aor),
-                           w->now.removed, w->now.n),
+                   oh__say(s, "%.*s took %u contact%s back, %u left", OH_PRI(w->to.aor),
+                           w->now.removed, w->now.removed == 1 ? "" : "s", w->now.n),
                    NULL);
     }
 }
