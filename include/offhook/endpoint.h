@@ -230,6 +230,31 @@ int oh_endpoint_send(struct oh_endpoint *ep, const struct oh_flow *flow, struct 
 int oh_client_reserve(struct oh_endpoint *ep, uint64_t loop, uint64_t *client,
                       char branch[OH_BRANCH_MAX], size_t *branch_len);
 
+/*
+ * Shares of the table. Whoever has transactions made for others can charge them to payers: any
+ * names, such as accounts or addresses. What a payer holds counts from the charge to the end of the
+ * work (not while a transaction is only remembered). Counts are exact but for rare collisions, and
+ * take 2 KiB per endpoint, however many payers there are.
+ */
+
+/* The number of a payer; never 0, which is nobody. Another endpoint has another one. */
+uint32_t oh_payer_of(const struct oh_endpoint *ep, struct oh_span name);
+
+/*
+ * Charges a transaction, which is at work and not charged yet, to a payer; the CANCEL of an INVITE
+ * follows by itself. Nothing happens for payer 0, stale handles, and transactions that are
+ * reserved or completed.
+ */
+void oh_payer_charge(struct oh_endpoint *ep, uint64_t transaction, uint32_t payer);
+
+/*
+ * True when a payer holds as many transactions as are left for everybody: then another one is not
+ * for him. Nobody is refused while half of the table is free; one greedy payer gets that half, n of
+ * them leave 1/(n+1) of it to others. False when nothing is left at all, which is OH_E_FULL, and
+ * for payer 0.
+ */
+bool oh_payer_greedy(const struct oh_endpoint *ep, uint32_t payer);
+
 struct oh_client_request {
     enum oh_method method;
     /* flow.id 0 with a reliable transport: open or reuse a connection to flow.peer */

@@ -37,6 +37,7 @@ static const struct {
     {"store_failures", "the store failed"},
     {"policy_failures", "the policy function failed"},
     {"contexts_full", "refused, because too many requests were in progress"},
+    {"refused_share", "refused, because their sender had too many requests in progress"},
     {"rx_bad", "malformed messages"},
     {"rx_retransmissions", "retransmissions received"},
     {"tx_retransmissions", "retransmissions sent"},

@@ -70,7 +70,8 @@ void oh__cancel_arrived(struct oh_endpoint *ep, const struct oh_msg *msg,
 }
 
 /* Makes the transaction of a CANCEL that is built; ep->scratch still is the INVITE. */
-static int start(struct oh_endpoint *ep, const struct oh_flow *flow, struct oh__cbuf *bytes)
+static int start(struct oh_endpoint *ep, const struct oh__txn *invite, const struct oh_flow *flow,
+                 struct oh__cbuf *bytes)
 {
     struct oh__txn *t;
     int err = oh__txn_new(ep, true, &t);
@@ -89,6 +90,7 @@ static int start(struct oh_endpoint *ep, const struct oh_flow *flow, struct oh__
         oh__txn_end(ep, t);
         return err;
     }
+    oh__payer_share(ep, t, invite);
     t->kept = oh__cbuf_ref(bytes);
     oh__nict_start(ep, t);
     return OH_OK;
@@ -122,7 +124,7 @@ int oh__cancel_send(struct oh_endpoint *ep, const struct oh__txn *invite, struct
         oh__put_send(ep, &flow, oh_buf_view(&out), NULL, 0);
         return OH_E_NOMEM;
     }
-    err = start(ep, &flow, bytes);
+    err = start(ep, invite, &flow, bytes);
     if (err) /* no retransmissions then, but one attempt there is */
         oh__put_send(ep, &flow, oh_buf_view(&out), NULL, 0);
     oh__cbuf_unref(ep->blocks, bytes);

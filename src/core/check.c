@@ -55,6 +55,18 @@ static void check_place(const struct oh_endpoint *ep, const struct oh__txn *t)
         RULE(oh__table_find(ep, t->key, t->method, client) == t);
 }
 
+/* Every payer has as many as are charged to it: the cells of a row add up to all that are. */
+static void check_payers(const struct oh_endpoint *ep, uint32_t charged)
+{
+    for (unsigned row = 0; row < OH__PAYER_ROWS; row++) {
+        uint32_t sum = 0;
+
+        for (unsigned i = 0; i < OH__PAYER_CELLS; i++)
+            sum += ep->payers.held[row][i];
+        RULE(sum == charged);
+    }
+}
+
 static void check_fifos(const struct oh_endpoint *ep)
 {
     uint32_t n = 0;
@@ -91,14 +103,16 @@ static void check_table(const struct oh_endpoint *ep)
 void oh_endpoint_check(const struct oh_endpoint *ep)
 {
     const struct oh__txn *t;
-    uint32_t cursor = 0, working = 0, listed = 0;
+    uint32_t cursor = 0, working = 0, listed = 0, charged = 0;
     uint64_t handle;
 
     while ((t = oh__pool_next(ep->pool, &cursor, &handle)) != NULL) {
         RULE(t->handle == handle);
         RULE(state_fits(t));
-        if (!t->completed && t->machine != OH__MACHINE_NONE)
+        if (!t->completed && t->machine != OH__MACHINE_NONE) {
             check_live(t);
+            charged += t->live->charged;
+        }
         check_place(ep, t);
         working += !t->completed;
         listed += t->listed;
@@ -109,5 +123,6 @@ void oh_endpoint_check(const struct oh_endpoint *ep)
     RULE(listed == ep->table.n);
     check_fifos(ep);
     check_table(ep);
+    check_payers(ep, charged);
     RULE(oh__wheel_ok(ep->wheel));
 }

@@ -65,6 +65,8 @@ struct oh__live {
     };
     struct oh__cbuf *aside; /* IST: the 100 for the case that nobody answers; ICT: rows for a CANCEL
                                that has to wait */
+    uint16_t payer; /* who pays: cells of struct oh__payers, one byte each */
+    bool charged;   /* somebody does */
 };
 
 struct oh__txn {
@@ -131,6 +133,13 @@ struct oh__fifo {
 
 enum { OH__FIFO_LONG, OH__FIFO_SHORT, OH__FIFO_COUNT }; /* 64*T1: D J L M; T4: I K */
 
+/* How many transactions at work each payer has: a cell in each row, see payer.c. */
+#define OH__PAYER_ROWS  2
+#define OH__PAYER_CELLS 256
+struct oh__payers {
+    uint32_t held[OH__PAYER_ROWS][OH__PAYER_CELLS];
+};
+
 /* One place of the queue of outputs. */
 struct oh__entry {
     struct oh_output out;
@@ -174,6 +183,7 @@ struct oh_endpoint {
     struct oh_arena arena; /* until the next input, expire or answer */
     struct oh__recall recall;
     uint32_t in_flight; /* reserved and live transactions, those of CANCEL among them */
+    struct oh__payers payers;
     struct oh_endpoint_stats stats;
     struct oh_msg msg;     /* what oh_endpoint_input parses into */
     struct oh_msg scratch; /* a message of our own, while a CANCEL or an ACK is built of it */
@@ -322,6 +332,14 @@ uint64_t oh__next_after(uint64_t due, uint64_t interval, uint64_t now);
 
 /* The machine of a transaction; NULL while it is reserved. */
 const struct oh__machine *oh__txn_machine(const struct oh__txn *t);
+
+/* --- payer.c: who pays for a transaction at work --- */
+
+/* Charges a live transaction to whoever pays for another live one, if anybody does. */
+void oh__payer_share(struct oh_endpoint *ep, struct oh__txn *t, const struct oh__txn *with);
+
+/* Its work is done: the payer has one less. */
+void oh__payer_release(struct oh_endpoint *ep, struct oh__live *live);
 
 /* --- endpoint.c, server.c --- */
 

@@ -65,6 +65,7 @@ void oh__txn_quiet(struct oh_endpoint *ep, struct oh__txn *t)
     /* The place of `live` is taken by the queue's link once it is completed. */
     if (t->completed || !t->live)
         return;
+    oh__payer_release(ep, t->live);
     oh__wheel_clear(ep->wheel, &t->live->timer);
     oh__cbuf_unref(ep->blocks, t->live->aside);
     oh__blocks_give(ep->blocks, t->live, sizeof(*t->live));

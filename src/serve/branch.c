@@ -94,6 +94,12 @@ static unsigned launch(struct oh__serve *s, struct oh__context *c, struct oh__pr
 
     if (c->method == OH_METHOD_ACK)
         return launch_ack(s, c, b, msg);
+    /* Forking must not get anybody more than his share. */
+    if (oh_payer_greedy(s->ep, c->payer)) {
+        s->stats.refused_share++;
+        c->full = c->greedy = true;
+        return 503;
+    }
     /* The branch parameter is part of what is written, so the transaction has to be there first. */
     int err = oh_client_reserve(s->ep, c->loop, &b->client, text, &n);
 
@@ -117,6 +123,7 @@ static unsigned launch(struct oh__serve *s, struct oh__context *c, struct oh__pr
         b->client = 0;
         return 503;
     }
+    oh_payer_charge(s->ep, b->client, c->payer);
     s->stats.forwarded_requests++;
     b->state = OH__BRANCH_TRYING;
     b->c_at = c->method == OH_METHOD_INVITE ? s->env->now + c->timer_c : OH__NEVER;

@@ -5,6 +5,7 @@
  * look-up) knows it by handle, so that it may end at any time.
  */
 #include "serve/context.h"
+#include "serve/source.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -122,18 +123,49 @@ static void refuse_full(struct oh__serve *s, const struct oh__request *rq)
     oh__refuse_simply(s, rq, 503, OH__FULL_WHY, OH__FULL_FIX);
 }
 
+/* There is room, but not for more of this sender's: the others are not to suffer for him. */
+static void refuse_greedy(struct oh__serve *s, const struct oh__request *rq)
+{
+    s->stats.refused_share++;
+    oh__refuse_simply(s, rq, 503, OH__SHARE_WHY, OH__SHARE_FIX);
+}
+
+/*
+ * Who pays for the transactions of a request: the account, wherever it sends from and whoever else
+ * sends from there; of whom nothing is known, the source. Peers that the administrator trusts carry
+ * the calls of many, and have no share that they could exceed.
+ */
+static uint32_t payer_of(const struct oh__serve *s, const struct oh__request *rq)
+{
+    uint8_t source[OH__SOURCE_KEY];
+
+    if (rq->trusted)
+        return 0;
+    if (rq->account.n)
+        return oh_payer_of(s->ep, rq->account);
+    oh__source_key(&rq->flow.peer, source);
+    return oh_payer_of(s->ep, oh_span((const char *)source, sizeof source));
+}
+
 struct oh__context *oh__context_new(struct oh__serve *s, const struct oh__request *rq,
                                     struct oh_span rows, uint64_t loop)
 {
+    uint32_t payer = payer_of(s, rq);
     uint64_t handle;
-    struct oh__context *c = oh__pool_take(s->contexts, &handle);
+    struct oh__context *c;
     int err = OH_E_FULL;
 
+    if (oh_payer_greedy(s->ep, payer)) {
+        refuse_greedy(s, rq);
+        return NULL;
+    }
+    c = oh__pool_take(s->contexts, &handle);
     if (!c) {
         refuse_full(s, rq);
         return NULL;
     }
     c->handle = handle;
+    c->payer = payer;
     describe(s, c, rq);
     c->loop = loop;
     if (hold(s, c, rq, rows))
@@ -146,6 +178,7 @@ struct oh__context *oh__context_new(struct oh__serve *s, const struct oh__reques
             refuse_full(s, rq);
         return NULL;
     }
+    oh_payer_charge(s->ep, c->server, payer);
     /* Who forwards an INVITE says so at once (RFC 3261 16.2), before anything that may take time.
      */
     if (c->method == OH_METHOD_INVITE)

@@ -72,6 +72,7 @@ struct oh__context {
     bool cancelled; /* by the caller */
     bool stopped;   /* by a 6xx, or because the INVITE's Expires has passed */
     bool full;      /* a branch found no room in the endpoint */
+    bool greedy;    /* a branch was beyond the sender's share of it */
     bool rang;      /* a 101-199 went up */
 
     bool strict_upstream;
@@ -80,6 +81,7 @@ struct oh__context {
     uint16_t n, cap, most; /* branches */
     uint16_t best;         /* code of the best response so far, 0 = none */
     uint32_t breadth;      /* Max-Breadth that came in, capped */
+    uint32_t payer;        /* who pays for its transactions (oh_payer_of); 0 = nobody */
 
     char *held; /* block: message, then the texts below, in this order */
     uint32_t msg_n, rows_n, account_n, aor_n;
@@ -106,8 +108,9 @@ struct oh__context {
 
 /*
  * Makes a context and its server transaction out of a request; an INVITE gets its 100, an ACK has
- * none. rows: to be added to what is forwarded; loop: oh__loop_hash. NULL: there was no room (503
- * was sent, without state) or it is a duplicate (nothing was sent).
+ * none. rows: to be added to what is forwarded; loop: oh__loop_hash. NULL: there was no room, for
+ * anybody or for this sender (503 was sent, without state), or it is a duplicate (nothing was
+ * sent).
  */
 struct oh__context *oh__context_new(struct oh__serve *s, const struct oh__request *rq,
                                     struct oh_span rows, uint64_t loop);
@@ -229,6 +232,10 @@ void oh__context_result(struct oh__serve *s, struct oh__context *c, unsigned cod
 /* What is said when there is no room for more. */
 #define OH__FULL_WHY "the server works on as many requests as it may"
 #define OH__FULL_FIX "raise limits.transactions, or find out who sends so much"
+
+/* What is said to one sender when there is room, but not for more of his. */
+#define OH__SHARE_WHY "its sender has as many requests in progress as are left for all others"
+#define OH__SHARE_FIX "find out why so many stay open; a gateway of yours belongs into trusted"
 
 /* Records how it ended: code is the final response that went up. */
 void oh__outcome_record(struct oh__serve *s, const struct oh__context *c, unsigned code);

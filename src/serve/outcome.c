@@ -69,7 +69,9 @@ static const char *why_failed(struct oh__serve *s, const struct oh__context *c, 
             break;
         *fix = "the phone must register again; calls over a lost connection cannot be continued";
         return oh__say(s, "the connection to %s is gone", where(s, c));
-    case 503: *fix = OH__FULL_FIX; return OH__FULL_WHY;
+    case 503:
+        *fix = c->greedy ? OH__SHARE_FIX : OH__FULL_FIX;
+        return c->greedy ? OH__SHARE_WHY : OH__FULL_WHY;
     case 500:
         if (c->best != 503 || c->best_bytes)
             break;

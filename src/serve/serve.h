@@ -143,7 +143,8 @@ void oh__serve_ping(struct oh__serve *s, const struct oh__serve_env *env, struct
     X(responses_dropped)      \
     X(store_failures)         \
     X(policy_failures)        \
-    X(contexts_full)
+    X(contexts_full)          \
+    X(refused_share)
 
 struct oh__serve_stats {
 #define OH__SERVE_COUNTER_FIELD(name) uint64_t name;

@@ -217,7 +217,8 @@ static bool forgets(const struct invariants *in)
     struct oh__serve_stats stats;
 
     server_stats(in->world, &stats);
-    return stats.endpoint.completed_evicted || stats.endpoint.refused_full || stats.contexts_full;
+    return stats.endpoint.completed_evicted || stats.endpoint.refused_full || stats.contexts_full ||
+           stats.refused_share;
 }
 
 static void check_response(struct invariants *in, const struct oh_msg *m)

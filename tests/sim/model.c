@@ -107,7 +107,8 @@ static bool forgets(const struct model *m)
     struct oh__serve_stats stats;
 
     server_stats(m->world, &stats);
-    return stats.endpoint.completed_evicted || stats.endpoint.refused_full || stats.contexts_full;
+    return stats.endpoint.completed_evicted || stats.endpoint.refused_full || stats.contexts_full ||
+           stats.refused_share;
 }
 
 static bool strict(const struct model *m)

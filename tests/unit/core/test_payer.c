@@ -1,0 +1,166 @@
+/* Shares of the table: who holds as much as is left for everybody else gets no more. */
+#include "unit/core/harness.h"
+
+#include "core/internal.h"
+
+#define UDP rig_flow(OH_TRANSPORT_UDP)
+
+static struct rig r;
+
+static void begin(uint32_t most)
+{
+    struct oh_endpoint_options o = {.transactions_max = most};
+
+    rig_init(&r, &o);
+}
+
+static uint32_t payer(const char *name)
+{
+    return oh_payer_of(r.ep, oh_span_str(name));
+}
+
+/* A server transaction number n that somebody pays for. */
+static uint64_t charged(unsigned n, uint32_t who)
+{
+    struct oh_flow flow = UDP;
+    char branch[32];
+    uint64_t server;
+
+    snprintf(branch, sizeof(branch), "z9hG4bK%u", n);
+    server = serve(&r, &flow, request_text("INVITE", branch, ""), n);
+    oh_payer_charge(r.ep, server, who);
+    oh_endpoint_check(r.ep);
+    return server;
+}
+
+/* How many more a payer gets; they stay. */
+static unsigned fill(unsigned first, uint32_t who)
+{
+    unsigned n = 0;
+    struct oh_endpoint_stats stats;
+
+    for (;; n++) {
+        oh_endpoint_stats(r.ep, &stats);
+        if (oh_payer_greedy(r.ep, who) || stats.in_flight == r.options.transactions_max)
+            return n;
+        charged(first + n, who);
+    }
+}
+
+/* One gets half, two have two thirds, and so on; whoever holds nothing gets what there is. */
+static void each_leaves_as_much_as_he_has(void **state)
+{
+    (void)state;
+    begin(60);
+    assert_int_equal(fill(0, payer("mallory")), 30);
+    assert_int_equal(fill(100, payer("trudy")), 15);
+    assert_true(oh_payer_greedy(r.ep, payer("mallory")));
+    assert_true(oh_payer_greedy(r.ep, payer("trudy")));
+    assert_false(oh_payer_greedy(r.ep, payer("alice")));
+    assert_int_equal(fill(200, payer("alice")), 8);
+    assert_false(oh_payer_greedy(r.ep, payer("bob")));
+    rig_done(&r);
+}
+
+/* A full table is nobody's greed: it is full, and that is said. */
+static void a_full_table_is_something_else(void **state)
+{
+    (void)state;
+    begin(4);
+    assert_int_equal(fill(0, 0), 4);
+    assert_false(oh_payer_greedy(r.ep, payer("alice")));
+    assert_false(oh_payer_greedy(r.ep, 0));
+    rig_done(&r);
+}
+
+/* What is only remembered, dropped or timed out counts no more. */
+static void ended_work_is_free(void **state)
+{
+    uint32_t who = 0;
+    uint64_t server[4], client;
+    struct oh_flow flow = UDP;
+
+    (void)state;
+    begin(8);
+    who = payer("alice");
+    for (unsigned i = 0; i < 4; i++)
+        server[i] = charged(i, who);
+    assert_true(oh_payer_greedy(r.ep, who));
+    assert_int_equal(respond(&r, server[3], 200, "b"), OH_OK);
+    oh_endpoint_check(r.ep);
+    assert_false(oh_payer_greedy(r.ep, who));
+    oh_payer_charge(r.ep, server[3], who); /* completed: nothing to be charged */
+    oh_server_drop(r.ep, server[2]);
+    oh_payer_charge(r.ep, server[2], who); /* stale */
+    client = call(&r, &flow, "MESSAGE", 5, 6);
+    oh_payer_charge(r.ep, client, who);
+    oh_payer_charge(r.ep, client, payer("bob")); /* it has a payer */
+    oh_endpoint_check(r.ep);
+    assert_int_equal(fill(10, who), 1);
+    rig_until(&r, 40000); /* Timer F */
+    oh_endpoint_check(r.ep);
+    assert_int_equal(fill(20, who), 1);
+    rig_done(&r);
+}
+
+/* A caller cannot hide behind CANCELs of ours, which are made beyond the bound of the table. */
+static void the_cancel_follows_its_invite(void **state)
+{
+    struct oh_flow flow = UDP;
+    char invite[TEXT_MAX];
+    uint64_t client;
+    uint32_t who;
+
+    (void)state;
+    begin(6);
+    who = payer("alice");
+    client = call(&r, &flow, "INVITE", 5, 6);
+    oh_payer_charge(r.ep, client, who);
+    snprintf(invite, sizeof(invite), "%s", rig_get(&r, OH_OUT_SEND, "INVITE", 0)->text);
+    rig_udp(&r, response_text(invite, 180, "bob1"));
+    assert_int_equal(oh_client_cancel(r.ep, r.now, client, oh_span_str("")), OH_OK);
+    oh_endpoint_check(r.ep);
+    charged(1, who); /* the third: three are left */
+    assert_true(oh_payer_greedy(r.ep, who));
+    rig_done(&r);
+}
+
+/* A cell shared with somebody greedy is not enough to be taken for him. */
+static void one_shared_cell_does_no_harm(void **state)
+{
+    unsigned met[2] = {0, 0};
+    uint32_t greedy;
+
+    (void)state;
+    begin(20);
+    greedy = payer("mallory");
+    assert_int_equal(fill(0, greedy), 10);
+    for (unsigned i = 0; i < 5000; i++) {
+        char name[16];
+        uint32_t p;
+
+        snprintf(name, sizeof(name), "user%u", i);
+        p = payer(name);
+        assert_true(p != 0);
+        if ((p & 0xffff) == (greedy & 0xffff))
+            continue;
+        met[0] += (p & 0xff) == (greedy & 0xff);
+        met[1] += (p >> 8 & 0xff) == (greedy >> 8 & 0xff);
+        assert_false(oh_payer_greedy(r.ep, p));
+    }
+    assert_true(met[0] > 0 && met[1] > 0);
+    rig_done(&r);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_leaves_as_much_as_he_has),
+        cmocka_unit_test(a_full_table_is_something_else),
+        cmocka_unit_test(ended_work_is_free),
+        cmocka_unit_test(the_cancel_follows_its_invite),
+        cmocka_unit_test(one_shared_cell_does_no_harm),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
