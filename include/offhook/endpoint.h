@@ -45,9 +45,11 @@ struct oh_endpoint_options {
      * T1
      */
     uint64_t t1, t2, t4;
-    /* in flight (client and server); 100,000; beyond: OH_E_FULL, the user sends 503 */
+    /* in flight (client and server); 100,000; beyond: OH_E_FULL, the user sends 503. One with a
+     * message beyond 4 KiB counts once more for each 4 KiB of it. */
     uint32_t transactions_max;
-    /* completed ones kept for retransmissions; 400,000; beyond: the oldest goes (counted) */
+    /* completed ones kept for retransmissions; 400,000; beyond: the oldest goes (counted). One
+     * with a reply beyond 2 KiB counts once more for each 2 KiB of it. */
     uint32_t completed_max;
     struct oh_msg_limits limits;
     /* value of Server in replies that the endpoint makes itself; may be empty */
@@ -246,6 +248,10 @@ uint32_t oh_payer_of(const struct oh_endpoint *ep, struct oh_span name);
  * reserved or completed.
  */
 void oh_payer_charge(struct oh_endpoint *ep, uint64_t transaction, uint32_t payer);
+
+/* Says that so many bytes are held for a transaction at work besides what the endpoint itself knows
+ * of (the request, the last response): it counts for the most that there ever were. */
+void oh_payer_weigh(struct oh_endpoint *ep, uint64_t transaction, size_t bytes);
 
 /*
  * True when a payer holds as many transactions as are left for everybody: then another one is not

@@ -56,8 +56,9 @@ static void check_place(const struct oh_endpoint *ep, const struct oh__txn *t)
 }
 
 /* Every payer has as many as are charged to it: the cells of a row add up to all that are. */
-static void check_payers(const struct oh_endpoint *ep, uint32_t charged)
+static void check_payers(const struct oh_endpoint *ep, uint32_t charged, uint32_t extra)
 {
+    RULE(extra == ep->extra);
     for (unsigned row = 0; row < OH__PAYER_ROWS; row++) {
         uint32_t sum = 0;
 
@@ -104,6 +105,7 @@ void oh_endpoint_check(const struct oh_endpoint *ep)
 {
     const struct oh__txn *t;
     uint32_t cursor = 0, working = 0, listed = 0, charged = 0;
+    uint32_t extra = 0, remembered = 0;
     uint64_t handle;
 
     while ((t = oh__pool_next(ep->pool, &cursor, &handle)) != NULL) {
@@ -111,8 +113,10 @@ void oh_endpoint_check(const struct oh_endpoint *ep)
         RULE(state_fits(t));
         if (!t->completed && t->machine != OH__MACHINE_NONE) {
             check_live(t);
-            charged += t->live->charged;
+            charged += t->live->charged ? 1u + t->live->extra : 0;
+            extra += t->live->extra;
         }
+        remembered += t->completed ? oh__payer_remembered(t) : 0;
         check_place(ep, t);
         working += !t->completed;
         listed += t->listed;
@@ -123,6 +127,7 @@ void oh_endpoint_check(const struct oh_endpoint *ep)
     RULE(listed == ep->table.n);
     check_fifos(ep);
     check_table(ep);
-    check_payers(ep, charged);
+    check_payers(ep, charged, extra);
+    RULE(remembered == ep->completed_extra);
     RULE(oh__wheel_ok(ep->wheel));
 }

@@ -74,6 +74,7 @@ int oh_client_start(struct oh_endpoint *ep, uint64_t now, uint64_t client,
     t->kept = oh__cbuf_new(ep->blocks, request->bytes);
     if (!t->kept)
         goto out;
+    oh__payer_weigh(ep, t->live, request->bytes.n);
     t->method = (uint8_t)request->method;
     t->user = request->user;
     t->link = request->link;

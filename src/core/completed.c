@@ -23,6 +23,7 @@ static void end_head(struct oh_endpoint *ep, struct oh__fifo *f)
     t->completed = 0;
     t->next = NULL;
     ep->stats.completed--;
+    ep->completed_extra -= oh__payer_remembered(t);
     if (t->machine == OH__MACHINE_IST)
         oh__put_event(ep, OH_OUT_ENDED, t, 0, NULL, NULL);
     oh__txn_release(ep, t);
@@ -61,8 +62,10 @@ void oh__completed_add(struct oh_endpoint *ep, struct oh__txn *t, unsigned fifo)
     else
         f->head = t;
     f->tail = t;
-    /* One came, so one going is enough. */
-    if (ep->stats.completed > ep->options.completed_max) {
+    ep->completed_extra += oh__payer_remembered(t);
+    /* Mostly one came and one goes; a large reply takes the place of several. */
+    while (ep->stats.completed &&
+           ep->stats.completed + ep->completed_extra > ep->options.completed_max) {
         ep->stats.completed_evicted++;
         end_head(ep, oldest(ep));
     }

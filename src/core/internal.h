@@ -66,7 +66,8 @@ struct oh__live {
     struct oh__cbuf *aside; /* IST: the 100 for the case that nobody answers; ICT: rows for a CANCEL
                                that has to wait */
     uint16_t payer; /* who pays: cells of struct oh__payers, one byte each */
-    bool charged;   /* somebody does */
+    uint16_t extra; /* what its texts count for beside itself, see payer.c */
+    bool charged;   /* somebody pays */
 };
 
 struct oh__txn {
@@ -182,7 +183,9 @@ struct oh_endpoint {
     struct oh__outputs outputs;
     struct oh_arena arena; /* until the next input, expire or answer */
     struct oh__recall recall;
-    uint32_t in_flight; /* reserved and live transactions, those of CANCEL among them */
+    uint32_t in_flight;       /* reserved and live transactions, those of CANCEL among them */
+    uint32_t extra;           /* what the texts of those count for, besides */
+    uint32_t completed_extra; /* the same of completed ones */
     struct oh__payers payers;
     struct oh_endpoint_stats stats;
     struct oh_msg msg;     /* what oh_endpoint_input parses into */
@@ -337,6 +340,12 @@ const struct oh__machine *oh__txn_machine(const struct oh__txn *t);
 
 /* Charges a live transaction to whoever pays for another live one, if anybody does. */
 void oh__payer_share(struct oh_endpoint *ep, struct oh__txn *t, const struct oh__txn *with);
+
+/* So many bytes are held for a live transaction; it counts for the most there ever were. */
+void oh__payer_weigh(struct oh_endpoint *ep, struct oh__live *live, size_t bytes);
+
+/* What a completed transaction counts for beside itself. */
+uint32_t oh__payer_remembered(const struct oh__txn *t);
 
 /* Its work is done: the payer has one less. */
 void oh__payer_release(struct oh_endpoint *ep, struct oh__live *live);

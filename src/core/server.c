@@ -67,6 +67,9 @@ int oh_server_new(struct oh_endpoint *ep, uint64_t now, const struct oh_msg *req
         goto out;
     }
     err = oh__txn_enliven(ep, t);
+    /* The user holds the request while this is at work. */
+    if (!err)
+        oh__payer_weigh(ep, t->live, request->raw.n);
     if (!err && t->machine == OH__MACHINE_IST)
         err = prepare_trying(ep, t, request, flow);
     if (!err)

@@ -34,7 +34,7 @@ int oh__txn_new(struct oh_endpoint *ep, bool extra, struct oh__txn **out)
     struct oh__txn *t;
 
     /* A CANCEL, in or out, ends work: it must not be refused because there is too much of it. */
-    if (!extra && ep->in_flight >= ep->options.transactions_max) {
+    if (!extra && ep->in_flight + ep->extra >= ep->options.transactions_max) {
         ep->stats.refused_full++;
         return OH_E_FULL;
     }
@@ -123,8 +123,14 @@ void oh__txn_schedule(struct oh_endpoint *ep, struct oh__txn *t)
 
 void oh__txn_keep(struct oh_endpoint *ep, struct oh__txn *t, struct oh__cbuf *b)
 {
+    if (t->completed)
+        ep->completed_extra -= oh__payer_remembered(t);
     oh__cbuf_unref(ep->blocks, t->kept);
     t->kept = b;
+    if (t->completed)
+        ep->completed_extra += oh__payer_remembered(t);
+    else if (t->live && b)
+        oh__payer_weigh(ep, t->live, b->n);
 }
 
 /* Reserved ones are clients: servers have their machine from the first moment. */

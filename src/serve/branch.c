@@ -94,8 +94,8 @@ static unsigned launch(struct oh__serve *s, struct oh__context *c, struct oh__pr
 
     if (c->method == OH_METHOD_ACK)
         return launch_ack(s, c, b, msg);
-    /* Forking must not get anybody more than his share. */
-    if (oh_payer_greedy(s->ep, c->payer)) {
+    /* What was let in may go to one target; forking must not get anybody more than his share. */
+    if (b != c->branches && oh_payer_greedy(s->ep, c->payer)) {
         s->stats.refused_share++;
         c->full = c->greedy = true;
         return 503;

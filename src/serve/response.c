@@ -13,6 +13,9 @@
 #define DECLINED  "Reason: SIP;cause=603;text=\"Declined\"\r\n"
 #define POLL      (1 * OH__SEC)
 
+/* Bytes of challenges that one response gathers from all branches. */
+#define CHALLENGES_MAX 8192
+
 /* Without memory a final response is tried again after this; of a 2xx, when its sender does not
  * repeat it any more (RFC 3261 13.3.1.4). */
 #define RETRY     (1 * OH__SEC)
@@ -135,7 +138,8 @@ static void keep_challenges(struct oh__serve *s, struct oh__context *c, const st
     for (unsigned i = 0; i < 2; i++)
         for (const struct oh_row *r = oh_msg_row(m, ids[i]); r; r = oh_msg_row_next(m, r))
             oh_buf_put(&b, m->raw.p + r->name, r->end - r->name);
-    if (b.full || b.n == 0)
+    /* A caller can answer a few. What has been kept so far stays. */
+    if (b.full || b.n == 0 || b.n > CHALLENGES_MAX)
         return;
     oh__cbuf_unref(s->blocks, c->challenges);
     c->challenges = oh__cbuf_new(s->blocks, oh_buf_view(&b));
@@ -159,6 +163,8 @@ static void consider(struct oh__serve *s, struct oh__context *c, unsigned code,
     oh__cbuf_unref(s->blocks, c->best_bytes);
     c->best_bytes = msg ? oh__cbuf_new(s->blocks, msg->raw) : NULL;
     c->best = (uint16_t)code;
+    if (msg)
+        oh_payer_weigh(s->ep, c->server, c->msg_n + msg->raw.n);
 }
 
 void oh__context_result(struct oh__serve *s, struct oh__context *c, unsigned code)

@@ -152,6 +152,107 @@ static void one_shared_cell_does_no_harm(void **state)
     rig_done(&r);
 }
 
+/* A row that makes a request longer than so many bytes. */
+static const char *long_row(size_t n)
+{
+    static char row[TEXT_MAX];
+
+    memset(row, 'x', n);
+    memcpy(row, "Subject: ", 9);
+    memcpy(row + n, "\r\n", 3);
+    return row;
+}
+
+/* Server transactions for requests with this row until there is no room. */
+static unsigned fit(const char *row)
+{
+    for (unsigned n = 0;; n++) {
+        char branch[32];
+        uint64_t server;
+        int err;
+
+        snprintf(branch, sizeof(branch), "z9hG4bKlong%u", n);
+        rig_udp(&r, request_text("MESSAGE", branch, row));
+        err = oh_server_new(r.ep, r.now, r.msg, &r.flow, n, &server);
+        oh_endpoint_check(r.ep);
+        if (err) {
+            assert_int_equal(err, OH_E_FULL);
+            return n;
+        }
+    }
+}
+
+/* The bound is one on memory: what is held for a long message counts for more. */
+static void long_requests_take_more_places(void **state)
+{
+    (void)state;
+    begin(12);
+    assert_int_equal(fit(""), 12);
+    rig_done(&r);
+    begin(12);
+    assert_int_equal(fit(long_row(4096)), 6);
+    rig_done(&r);
+}
+
+/* Likewise whatever is held later: responses, and what the user tells of. */
+static void what_comes_later_counts(void **state)
+{
+    static char text[9000];
+    uint32_t who;
+    uint64_t a;
+
+    (void)state;
+    begin(12);
+    who = payer("alice");
+    a = charged(1, who);
+    assert_false(oh_payer_greedy(r.ep, who));
+    snprintf(text, sizeof(text), "SIP/2.0 180 Ringing\r\n%s", long_row(8000));
+    assert_int_equal(oh_server_reply(r.ep, r.now, a, 180, oh_span(text, 8192)), OH_OK);
+    rig_take(&r);
+    oh_endpoint_check(r.ep); /* three of twelve */
+    assert_false(oh_payer_greedy(r.ep, who));
+    oh_payer_weigh(r.ep, a, 20480);
+    oh_endpoint_check(r.ep); /* six */
+    assert_true(oh_payer_greedy(r.ep, who));
+    oh_payer_weigh(r.ep, a, 100); /* the most that there ever was */
+    assert_true(oh_payer_greedy(r.ep, who));
+    oh_server_drop(r.ep, a);
+    oh_payer_weigh(r.ep, a, 20480);
+    oh_endpoint_check(r.ep);
+    assert_false(oh_payer_greedy(r.ep, who));
+    rig_done(&r);
+}
+
+/* A large reply takes the places of several that are remembered. */
+static void long_replies_are_forgotten_sooner(void **state)
+{
+    struct oh_endpoint_options o = {.completed_max = 9};
+    static char text[TEXT_MAX];
+    struct oh_endpoint_stats stats;
+    struct oh_flow flow = UDP;
+
+    (void)state;
+    rig_init(&r, &o);
+    snprintf(text, sizeof(text), "SIP/2.0 200 OK\r\n%s", long_row(5000));
+    for (unsigned i = 0; i < 5; i++) {
+        char branch[32];
+        uint64_t server;
+
+        snprintf(branch, sizeof(branch), "z9hG4bKbig%u", i);
+        server = serve(&r, &flow, request_text("OPTIONS", branch, ""), i);
+        assert_int_equal(oh_server_reply(r.ep, r.now, server, 200, oh_span(text, 4096)), OH_OK);
+        rig_take(&r);
+        oh_endpoint_check(r.ep);
+    }
+    oh_endpoint_stats(r.ep, &stats);
+    assert_int_equal(stats.completed, 3);
+    assert_int_equal(stats.completed_evicted, 2);
+    rig_until(&r, 60000);
+    oh_endpoint_stats(r.ep, &stats);
+    assert_int_equal(stats.completed, 0);
+    rig_done(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -160,6 +261,9 @@ int main(void)
         cmocka_unit_test(ended_work_is_free),
         cmocka_unit_test(the_cancel_follows_its_invite),
         cmocka_unit_test(one_shared_cell_does_no_harm),
+        cmocka_unit_test(long_requests_take_more_places),
+        cmocka_unit_test(what_comes_later_counts),
+        cmocka_unit_test(long_replies_are_forgotten_sooner),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

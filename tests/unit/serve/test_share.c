@@ -103,6 +103,30 @@ static void account_has_its_share(void **state)
     phones_done(&p);
 }
 
+/* A share is one of memory: with messages of 12 KB it is used up sooner. */
+static void long_messages_use_it_up(void **state)
+{
+    static char rows[13000];
+    unsigned n = 0;
+
+    (void)state;
+    begin(40);
+    p.h.settings->domains[0].accept_foreign = true;
+    p.h.settings->trusted_n = 1;
+    memset(rows, 'x', 12400);
+    memcpy(rows, "Subject: ", 9);
+    memcpy(rows + 12400, "\n", 2);
+    while (n < 30 && call_from(0, "eve", n, 1, rows) == 100)
+        n++;
+    assert_int_equal(n, 3); /* each counts for eight */
+    assert_int_equal(call_from(2, "dora", 0, 1, ""), 100);
+    pass(100);
+    assert_int_equal(call_from(0, "eve", 40, 1, rows), 100);
+    pass(100);
+    assert_true(oh__serve_idle(p.h.s));
+    phones_done(&p);
+}
+
 /* Strangers who may call are told apart by where they come from. */
 static void source_has_its_share(void **state)
 {
@@ -174,6 +198,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(account_has_its_share),
+        cmocka_unit_test(long_messages_use_it_up),
         cmocka_unit_test(source_has_its_share),
         cmocka_unit_test(trusted_peers_have_no_bound_of_their_own),
         cmocka_unit_test(forks_and_cancels_count),
