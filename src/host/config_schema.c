@@ -182,10 +182,12 @@ static const struct oh__setting_row limits_rows[] = {
     FIXED_BYTES("stream_message", SET(stream_message_max), 1500, 16 * MIB,
         "Largest message on a stream (TCP)."),
     FIXED_COUNT("transactions", SET(transactions_max), 1000, 10000000,
-        "Transactions in flight in the whole process; beyond, new requests get 503. Who is not trusted "
-        "and has as many as are left for all others gets it, too."),
+        "Transactions in flight in the whole process, each with room for a message of 4 KiB; "
+        "beyond, new requests get 503. Who is not trusted and has as many as are left for all "
+        "others gets it, too."),
     FIXED_COUNT("completed", SET(completed_max), 1000, 40000000,
-        "Completed transactions kept for retransmissions; beyond, the oldest go."),
+        "Completed transactions kept for retransmissions, each with room for a reply of 2 KiB; "
+        "beyond, the oldest go."),
     FIXED_COUNT("bindings", SET(bindings_max), 100, 20000000,
         "Bindings in the whole process; beyond, a REGISTER gets 500."),
     COUNT("policy_steps", PROC(policy_steps), 1000, 100000000,
