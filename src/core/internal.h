@@ -65,9 +65,9 @@ struct oh__live {
     };
     struct oh__cbuf *aside; /* IST: the 100 for the case that nobody answers; ICT: rows for a CANCEL
                                that has to wait */
-    uint16_t payer; /* who pays: cells of struct oh__payers, one byte each */
-    uint16_t extra; /* what its texts count for beside itself, see payer.c */
-    bool charged;   /* somebody pays */
+    uint16_t payer;         /* who pays: cells of struct oh__payers, one byte each */
+    uint16_t extra;         /* what its texts count for beside itself, see payer.c */
+    bool charged;           /* somebody pays */
 };
 
 struct oh__txn {
