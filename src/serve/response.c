@@ -68,7 +68,9 @@ static struct oh__proxy_branch *branch_of(const struct oh__context *c, uint64_t 
 
 /*
  * A server transaction that has sent another final takes no 2xx any more, but the caller must hear
- * of it, or he would never end that call (RFC 3261 16.7 step 5): it goes up by its Via alone.
+ * of it, or he would never end that call (RFC 3261 16.7 step 5): it goes up by its Via alone. The
+ * phone that answers can have written anything into that, so it leads to no network, not back to
+ * ourselves (a hundred Via values would be a hundred messages) and not to what trusts loopback.
  */
 static void send_by_via(struct oh__serve *s, const struct oh_msg *msg, struct oh_span bytes,
                         const struct oh_flow *in)
@@ -76,7 +78,7 @@ static void send_by_via(struct oh__serve *s, const struct oh_msg *msg, struct oh
     struct oh_list it = {0};
     struct oh_span value;
     struct oh_via via;
-    struct oh_flow flow = *in;
+    struct oh_flow flow = *in, judged;
 
     if (oh_list_next(msg, OH_HEADER_VIA, &it, &value) != OH_OK ||
         oh_list_next(msg, OH_HEADER_VIA, &it, &value) != OH_OK ||
@@ -88,6 +90,11 @@ static void send_by_via(struct oh__serve *s, const struct oh_msg *msg, struct oh
     if (oh_addr_parse(via.received.n ? via.received : via.host, &flow.peer) != OH_OK)
         return;
     flow.peer.port = via.rport ? via.rport : via.port ? via.port : 5060;
+    if (oh__target_flow(s->env->settings, in, flow.transport, &flow.peer, &judged) != OH_OK ||
+        (oh_addr_is_loopback(&flow.peer) && !oh_addr_is_loopback(&in->local))) {
+        s->stats.responses_dropped++;
+        return;
+    }
     oh_endpoint_send(s->ep, &flow, bytes);
 }
 

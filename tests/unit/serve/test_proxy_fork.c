@@ -148,6 +148,45 @@ static void answer_after_everything_ended(void **state)
     assert_int_equal(message_value(phone_got_status(&p, 0, 200), OH_HEADER_VIA, 1).n, 0);
 }
 
+/* The 200 of phone 2 to a call whose server transaction has gone, with a Via of its own below ours.
+ * Returns how many messages that made. */
+static unsigned forged_answer(const char *via)
+{
+    const struct oh_msg *m = phone_got(&p, 2, "INVITE");
+    static char text[4096];
+    struct oh_span ours = message_value(m, OH_HEADER_VIA, 0);
+    unsigned before = p.h.sends_n;
+
+    int n = snprintf(text, sizeof text,
+                     "SIP/2.0 200 OK\r\nVia: %.*s\r\nVia: %s\r\n"
+                     "From: <sip:101@example.test>;tag=a\r\nTo: <sip:102@example.test>;tag=t2\r\n"
+                     "Call-ID: forged\r\nCSeq: 1 INVITE\r\nContent-Length: 0\r\n\r\n",
+                     OH_PRI(ours), via);
+
+    assert_true(n > 0 && (size_t)n < sizeof text);
+    harness_bytes(&p.h, &p.flow[2], oh_span(text, (size_t)n));
+    return p.h.sends_n - before;
+}
+
+/* What goes up by its Via alone goes where a phone says: not to ourselves, nor to loopback. */
+static void answer_is_no_letter_to_anybody(void **state)
+{
+    (void)state;
+    phone_register(&p, 1, "102", "");
+    phone_register(&p, 2, "102", "");
+    phone_invite(&p, "forged", "102", "");
+    phone_reply(&p, 2, "INVITE", 180, "");
+    phone_reply(&p, 1, "INVITE", 200, "");
+    harness_advance(&p.h, 31 * S);
+    phone_reply(&p, 2, "INVITE", 200, "");
+    harness_advance(&p.h, 5 * S);
+    assert_int_equal(forged_answer("SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKa"), 0);
+    assert_int_equal(forged_answer("SIP/2.0/UDP 10.9.9.9;received=192.0.2.1;branch=z9hG4bKa"), 0);
+    assert_int_equal(forged_answer("SIP/2.0/UDP 127.0.0.1:53;branch=z9hG4bKa"), 0);
+    assert_int_equal(forged_answer("SIP/2.0/UDP 255.255.255.255;branch=z9hG4bKa"), 0);
+    assert_int_equal(forged_answer("SIP/2.0/UDP 192.0.2.10;branch=z9hG4bKforged"), 1);
+}
+
 /* A cancelled branch's 487 stays here, with its ACK. */
 static void loser_is_quiet(void **state)
 {
@@ -651,6 +690,7 @@ int main(void)
         T(challenges_are_gathered),
         T(two_answers_reach_the_caller),
         T(answer_after_everything_ended),
+        T(answer_is_no_letter_to_anybody),
         T(loser_is_quiet),
         T(decline_waits_for_the_others),
         T(groups_by_q),
