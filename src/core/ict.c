@@ -161,8 +161,8 @@ void oh__ict_timer(struct oh_endpoint *ep, struct oh__txn *t)
         return;
     }
     if (live->a <= ep->now) {
-        live->interval *= 2;
-        live->a = oh__next_after(live->a, live->interval, ep->now);
+        oh__set_interval(live, 2 * oh__interval(live));
+        live->a = oh__next_after(live->a, oh__interval(live), ep->now);
         oh__txn_resend(ep, t);
     }
     oh__txn_schedule(ep, t);

@@ -54,7 +54,6 @@ struct oh__live {
     union {
         uint64_t a, e, g; /* when to retransmit next */
     };
-    uint64_t interval; /* ns between the last retransmission and the next */
     union {
         uint64_t b, f, h; /* when to give up */
         uint64_t late;    /* NIST: nobody waits for a response any more (RFC 4320 4.2) */
@@ -65,9 +64,10 @@ struct oh__live {
     };
     struct oh__cbuf *aside; /* IST: the 100 for the case that nobody answers; ICT: rows for a CANCEL
                                that has to wait */
+    uint32_t interval;      /* us between the last retransmission and the next */
     uint16_t payer;         /* who pays: cells of struct oh__payers, one byte each */
-    uint16_t extra;         /* what its texts count for beside itself, see payer.c */
-    bool charged;           /* somebody pays */
+    uint16_t extra : 15;    /* what its texts count for beside itself, see payer.c */
+    uint16_t charged : 1;   /* somebody pays */
 };
 
 struct oh__txn {
@@ -111,6 +111,18 @@ struct oh__txn {
 
 _Static_assert(sizeof(void *) > 8 || sizeof(struct oh__txn) <= 128,
                "a completed transaction is 128 bytes");
+
+/* ns between the last retransmission and the next. */
+static inline uint64_t oh__interval(const struct oh__live *live)
+{
+    return live->interval * UINT64_C(1000);
+}
+
+/* Sets it, to the microsecond. */
+static inline void oh__set_interval(struct oh__live *live, uint64_t ns)
+{
+    live->interval = ns / 1000 < UINT32_MAX ? (uint32_t)(ns / 1000) : UINT32_MAX;
+}
 
 /* A bit for each key that is or was in the chain: whoever is not there is mostly not looked for
  * among records that nobody has in his cache. */

@@ -153,8 +153,10 @@ void oh__ist_timer(struct oh_endpoint *ep, struct oh__txn *t)
         oh__txn_send(ep, t, t->kept);
     }
     if (live->g <= ep->now) {
-        live->interval = live->interval * 2 < ep->t2 ? live->interval * 2 : ep->t2;
-        live->g = oh__next_after(live->g, live->interval, ep->now);
+        uint64_t pause = 2 * oh__interval(live);
+
+        oh__set_interval(live, pause < ep->t2 ? pause : ep->t2);
+        live->g = oh__next_after(live->g, oh__interval(live), ep->now);
         oh__txn_resend(ep, t);
     }
     oh__txn_schedule(ep, t);

@@ -80,10 +80,12 @@ void oh__nict_timer(struct oh_endpoint *ep, struct oh__txn *t)
         return;
     }
     if (live->e <= ep->now) {
-        live->interval *= 2;
-        if (live->interval > ep->t2 || t->state == OH__NICT_PROCEEDING)
-            live->interval = ep->t2;
-        live->e = oh__next_after(live->e, live->interval, ep->now);
+        uint64_t pause = 2 * oh__interval(live);
+
+        if (pause > ep->t2 || t->state == OH__NICT_PROCEEDING)
+            pause = ep->t2;
+        oh__set_interval(live, pause);
+        live->e = oh__next_after(live->e, oh__interval(live), ep->now);
         oh__txn_resend(ep, t);
     }
     oh__txn_schedule(ep, t);

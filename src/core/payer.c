@@ -23,6 +23,9 @@
 #define WORK_BYTES      4096
 #define COMPLETED_BYTES 2048
 
+/* What the field in struct oh__live holds. */
+#define EXTRA_MOST 0x7fff
+
 /* Says that the number is that of a payer, even if its 16 bits are 0. */
 #define SOMEBODY 0x10000u
 
@@ -85,7 +88,7 @@ void oh__payer_share(struct oh_endpoint *ep, struct oh__txn *t, const struct oh_
 void oh__payer_weigh(struct oh_endpoint *ep, struct oh__live *live, size_t bytes)
 {
     size_t units = bytes / WORK_BYTES;
-    uint16_t extra = units < UINT16_MAX ? (uint16_t)units : UINT16_MAX;
+    uint16_t extra = units < EXTRA_MOST ? (uint16_t)units : EXTRA_MOST;
 
     if (extra <= live->extra)
         return;

@@ -54,8 +54,8 @@ int oh__txn_enliven(struct oh_endpoint *ep, struct oh__txn *t)
 
     if (!live)
         return OH_E_NOMEM;
-    *live = (struct oh__live){
-        .txn = t, .a = OH__NEVER, .b = OH__NEVER, .trying = OH__NEVER, .interval = ep->t1};
+    *live = (struct oh__live){.txn = t, .a = OH__NEVER, .b = OH__NEVER, .trying = OH__NEVER};
+    oh__set_interval(live, ep->t1);
     t->live = live;
     return OH_OK;
 }
