@@ -12,7 +12,7 @@
  *
  * Known is a source with a registered phone. That can be a villain too, or an
  * office of a thousand phones behind one address, so known sources share a
- * round among as many as there were in the last one: who is alone loses
+ * round among as many as were heard of just before: who is alone loses
  * nothing, and among many no honest one ever misses its share, because a round
  * takes half a millisecond then. Sources are counted in buckets; two that meet
  * in one share for the length of that round.
@@ -33,6 +33,9 @@
  * together with the time to empty the queue far below what a phone waits before it repeats. */
 #define FULL_TIME (UINT64_C(20) * 1000000)
 
+/* For how long known sources are counted: phones that talk are heard of in it. */
+#define COUNT_TIME (UINT64_C(250) * 1000000)
+
 /* Datagrams served per round while shedding: of strangers together, of a known source at least. */
 #define STRANGERS  16
 #define PER_SOURCE 16
@@ -41,6 +44,34 @@ void oh__shed_init(struct oh__shed *s, const uint8_t key[16])
 {
     *s = (struct oh__shed){.key = {oh__load64le(key), oh__load64le(key + 8)},
                            .full_since = OH_NEVER};
+}
+
+/*
+ * What one known source may have of a round. Those of the last moments count, not those of the
+ * last round, which a villain may have had for himself.
+ */
+static unsigned share_of(struct oh__shed *s, uint64_t now)
+{
+    unsigned sources = s->known > s->before ? s->known : s->before;
+
+    if (now - s->counted_since >= COUNT_TIME) {
+        s->before = now - s->counted_since < 2 * COUNT_TIME ? s->known : 0;
+        s->known = 0;
+        s->counted_since = now;
+        memset(s->seen, 0, sizeof(s->seen));
+    }
+    if (sources <= 1)
+        return FULL;
+    return sources > FULL / PER_SOURCE ? PER_SOURCE : FULL / sources;
+}
+
+/* Counts a known source, once. */
+static void see(struct oh__shed *s, unsigned bucket)
+{
+    uint64_t bit = UINT64_C(1) << bucket % 64;
+
+    s->known += !(s->seen[bucket / 64] & bit);
+    s->seen[bucket / 64] |= bit;
 }
 
 bool oh__shed_round(struct oh__shed *s, uint64_t now)
@@ -54,10 +85,7 @@ bool oh__shed_round(struct oh__shed *s, uint64_t now)
     s->active = s->full_since != OH_NEVER && now - s->full_since >= FULL_TIME;
     s->taken = s->strangers = 0;
     if (s->active) {
-        s->share = was_active && s->known > FULL / PER_SOURCE ? PER_SOURCE
-                   : was_active && s->known                   ? FULL / s->known
-                                                              : FULL;
-        s->known = 0;
+        s->share = share_of(s, now);
         memset(s->served, 0, sizeof(s->served));
     }
     return s->active && !was_active;
@@ -71,14 +99,14 @@ bool oh__shed_count(struct oh__shed *s)
 
 bool oh__shed_drop(struct oh__shed *s, const struct oh_addr *peer, bool known)
 {
-    uint16_t *served;
+    unsigned bucket;
 
     if (!s->active)
         return false;
     if (!known)
         return s->strangers++ >= STRANGERS;
-    served = &s->served[oh__hash(&s->key, oh_span((const char *)peer->ip, sizeof(peer->ip))) %
-                        OH__SHED_BUCKETS];
-    s->known += *served == 0;
-    return (*served)++ >= s->share;
+    bucket = oh__hash(&s->key, oh_span((const char *)peer->ip, sizeof(peer->ip))) %
+             OH__SHED_BUCKETS;
+    see(s, bucket);
+    return s->served[bucket]++ >= s->share;
 }

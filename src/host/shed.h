@@ -16,10 +16,13 @@ struct oh__shed {
     struct oh__hash_key key;
     uint64_t full_since; /* ns: rounds have been full from then on; OH_NEVER: the last was not */
     bool active;
-    unsigned taken;                    /* datagrams of this round */
-    unsigned strangers;                /* of those, strangers' that were served */
-    unsigned known, share;             /* known sources of this round; what each may have of it */
-    uint16_t served[OH__SHED_BUCKETS]; /* per known source, while active */
+    unsigned taken;                       /* datagrams of this round */
+    unsigned strangers;                   /* of those, strangers' that were served */
+    uint64_t counted_since;               /* ns: known sources are counted from then on */
+    unsigned known, before;               /* how many there were since, and before that */
+    uint64_t seen[OH__SHED_BUCKETS / 64]; /* a bit for each of them */
+    unsigned share;                       /* what each may have of this round */
+    uint16_t served[OH__SHED_BUCKETS];    /* per known source, while active */
 };
 
 /* Starts with nothing to do; key is random, so that nobody can aim at somebody else's bucket. */

@@ -136,6 +136,28 @@ static void test_alone(void **state)
     assert_true(s.active);
 }
 
+/* A phone that floods has whole rounds for himself; the others are heard of all the same. */
+static void test_flood_between(void **state)
+{
+    struct oh__shed s;
+    uint64_t now;
+    unsigned served = 0;
+
+    (void)state;
+    oh__shed_init(&s, key);
+    now = overload(&s, 1000 * MS);
+    for (unsigned i = 0; i < 200; i++, now += MS) {
+        struct oh_addr phone = addr(1000 + i % 10);
+
+        served = round_of(&s, now, FULL - 1, 7, true);
+        if (i % 10 == 0) /* ten phones say a word each now and then */
+            assert_false(oh__shed_count(&s) && oh__shed_drop(&s, &phone, true));
+        else
+            oh__shed_count(&s);
+    }
+    assert_in_range(served, 16, FULL / 2);
+}
+
 /* It says once that it begins. */
 static void test_begins_once(void **state)
 {
@@ -155,9 +177,10 @@ static void test_begins_once(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_burst),       cmocka_unit_test(test_ends),
-        cmocka_unit_test(test_strangers),   cmocka_unit_test(test_known),
-        cmocka_unit_test(test_begins_once), cmocka_unit_test(test_alone),
+        cmocka_unit_test(test_burst),         cmocka_unit_test(test_ends),
+        cmocka_unit_test(test_strangers),     cmocka_unit_test(test_known),
+        cmocka_unit_test(test_begins_once),   cmocka_unit_test(test_alone),
+        cmocka_unit_test(test_flood_between),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
